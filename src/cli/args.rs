@@ -1,0 +1,227 @@
+//! The command line, as clap reads it. Help texts are the manual's texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// A compiler for clusters: from XML modules and an inventory to kickstart files.
+#[derive(Debug, Parser)]
+#[command(name = "kgen", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    after_help = "Exit codes: 0 good, 1 faults in the description or the inventory, 2 wrong use, 3 the world (disk, permissions)."
+)]
+pub struct Cli {
+    /// What all commands have.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The inventory: a file, or a directory that holds cluster.toml [default: cluster.toml here or above]
+    #[arg(long, global = true, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    pub site: Option<PathBuf>,
+    /// When to use colours
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+    /// Fail on warnings too
+    #[arg(long, global = true)]
+    pub strict: bool,
+}
+
+/// The option of commands that print results.
+#[derive(Debug, Args)]
+pub struct Printed {
+    /// How results and faults are printed
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For programs: JSON, faults as one line each
+    Json,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write the kickstart of each host to DIR/ks/HOST.ks
+    Compile(Compile),
+    /// Report everything that is wrong, without writing anything
+    Check(Check),
+    /// Print what one host, or one module, is to become
+    Profile(Profile),
+    /// Tell where a line, a package, an attribute or a module of a host comes from
+    Explain(Explain),
+    /// Draw the inheritance graph
+    Graph(Graph),
+    /// List hosts, appliances, modules, attributes or rolls
+    List(List),
+    /// Write a starter site into a new directory
+    Init(Init),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a directory
+    Man {
+        /// The directory
+        #[arg(value_hint = ValueHint::DirPath)]
+        dir: PathBuf,
+    },
+}
+
+/// `kgen compile`.
+#[derive(Debug, Args)]
+pub struct Compile {
+    /// The hosts to compile [default: all]
+    pub hosts: Vec<String>,
+    /// Where to write; only files that differ are written, each whole or not at all
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub output: PathBuf,
+    /// Remove kickstarts of hosts that are no longer in the inventory
+    #[arg(long, conflicts_with = "hosts")]
+    pub prune: bool,
+    /// How it is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// `kgen check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// How it is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// `kgen profile`.
+#[derive(Debug, Args)]
+pub struct Profile {
+    /// A host of the inventory
+    #[arg(required_unless_present = "module", conflicts_with = "module")]
+    pub host: Option<String>,
+    /// The module to start at; needs no inventory
+    #[arg(long, value_name = "NAME")]
+    pub module: Option<String>,
+    /// The description [default: the inventory's; with --module, the current directory]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub description: Option<PathBuf>,
+    /// Attributes: a JSON object of texts
+    #[arg(long, value_name = "FILE.json", value_hint = ValueHint::FilePath)]
+    pub attributes: Option<PathBuf>,
+    /// One more attribute; wins over the file
+    #[arg(long = "attribute", value_name = "NAME=VALUE")]
+    pub attribute: Vec<String>,
+    /// What <eval> does [default: the inventory's, else error]
+    #[arg(long, value_name = "POLICY", value_parser = ["error", "off", "on"])]
+    pub eval: Option<String>,
+    /// How to treat an attribute without a value in text [default: the inventory's, else error]
+    #[arg(long, value_name = "STRICTNESS", value_parser = ["error", "warn"])]
+    pub undefined: Option<String>,
+    /// How to treat unknown elements and attributes of elements [default: the inventory's, else error]
+    #[arg(long, value_name = "STRICTNESS", value_parser = ["error", "warn"])]
+    pub unknown: Option<String>,
+    /// How it is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// `kgen explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The host
+    pub host: String,
+    /// A line of its kickstart
+    #[arg(conflicts_with_all = ["package", "attribute", "module"])]
+    pub line: Option<usize>,
+    /// A package: who asks for it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["attribute", "module"])]
+    pub package: Option<String>,
+    /// An attribute: its value, and where that was set
+    #[arg(long, value_name = "NAME", conflicts_with = "module")]
+    pub attribute: Option<String>,
+    /// A module: the edges that bring it in, or keep it out
+    #[arg(long, value_name = "NAME")]
+    pub module: Option<String>,
+    /// How it is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// `kgen graph`.
+#[derive(Debug, Args)]
+pub struct Graph {
+    /// An appliance or a host: what it has is drawn against what it has not [default: the whole graph]
+    pub subject: Option<String>,
+    /// The format of the picture
+    #[arg(long, value_enum, default_value_t = Picture::Svg)]
+    pub format: Picture,
+}
+
+/// Formats of pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Picture {
+    /// A picture for a browser
+    Svg,
+    /// Text for Graphviz
+    Dot,
+    /// Nodes and edges
+    Json,
+}
+
+/// `kgen list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// What to list
+    #[arg(value_enum)]
+    pub what: Listed,
+    /// With `attributes`: those of this host
+    pub host: Option<String>,
+    /// How it is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// What can be listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Listed {
+    /// Hosts with appliance, arch, target and address
+    Hosts,
+    /// Appliances with module and number of hosts
+    Appliances,
+    /// Modules with roll and description
+    Modules,
+    /// Attributes with scope and value
+    Attributes,
+    /// Rolls with numbers of modules and edges
+    Rolls,
+}
+
+/// `kgen init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The directory, new or empty
+    #[arg(value_hint = ValueHint::DirPath)]
+    pub dir: PathBuf,
+}

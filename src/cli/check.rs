@@ -1,0 +1,25 @@
+//! `kgen check`: everything that is wrong, and nothing written.
+
+use crate::cli::args::Format;
+use crate::cli::compile::check_hosts;
+use crate::cli::session::{Failure, Session};
+use crate::lint;
+
+/// Compiles every host and looks for what is probably not meant.
+pub fn run(session: &mut Session) -> Result<(), Failure> {
+    session.notes = true;
+    session.summary = true;
+    let generation = session.generation(&[])?;
+    check_hosts(session, &generation);
+    lint::lint(&generation, &mut session.diagnostics);
+    session.stop_on_errors()?;
+    if session.format == Format::Text {
+        let (hosts, modules) = (generation.inventory.hosts.len(), generation.description.modules.len());
+        let variants = generation.variants.len();
+        session.print(&format!(
+            "good: {hosts} hosts in {variants} variants, {modules} modules, generation {}\n",
+            generation.id
+        ))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! `kgen compile`: the kickstarts of all hosts to files.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use crate::cli::args::Compile;
+use crate::cli::session::{Failure, Progress, Session};
+use crate::compile::{Generation, HostFaults, Variant};
+use crate::inventory::Host;
+use crate::write::{Access, Change, Output, WriteError};
+
+/// The folder of kickstarts below the output directory.
+const FOLDER: &str = "ks";
+
+/// Compiles, checks every host, and only then writes.
+pub fn run(session: &mut Session, arguments: &Compile) -> Result<(), Failure> {
+    let generation = session.generation(&arguments.hosts)?;
+    session.stop_on_errors()?;
+    check_hosts(session, &generation);
+    session.stop_on_errors()?;
+    let output = Output::open(&arguments.output, &[FOLDER])?;
+    let hosts: Vec<&Host> =
+        generation.inventory.hosts.values().filter(|host| generation.variant_of.contains_key(&host.name)).collect();
+    let progress = session.progress();
+    let changes = write_all(&generation, &hosts, &output, &progress);
+    progress.clear();
+    let changes = changes?;
+    let removed = if arguments.prune { prune(&output, &hosts)? } else { Vec::new() };
+    let count = |change| changes.iter().filter(|found| **found == change).count();
+    let mut summary = format!(
+        "{} hosts, {} variants, generation {}: {} new, {} changed, {} unchanged",
+        hosts.len(),
+        generation.variants.len(),
+        generation.id,
+        count(Change::New),
+        count(Change::Changed),
+        count(Change::Same)
+    );
+    if arguments.prune {
+        summary.push_str(&format!(", {} removed", removed.len()));
+    }
+    let first = hosts.first().map(|host| arguments.output.join(FOLDER).join(format!("{}.ks", host.name)));
+    if session.format == crate::cli::args::Format::Json {
+        return session.print_json(&serde_json::json!({
+            "hosts": hosts.len(), "variants": generation.variants.len(), "generation": generation.id,
+            "new": count(Change::New), "changed": count(Change::Changed), "unchanged": count(Change::Same), "removed": removed,
+        }));
+    }
+    let example = first.map(|path| format!("look at {}\n", path.display())).unwrap_or_default();
+    session.print(&format!("{summary}\n{example}"))
+}
+
+/// Fills in every host once, so that faults of single hosts are found before anything is written.
+pub fn check_hosts(session: &mut Session, generation: &Generation) {
+    let hosts: Vec<&Host> = generation.inventory.hosts.values().collect();
+    let checked = hosts.par_chunks(256).map(|hosts| {
+        let mut faults = HostFaults::default();
+        let mut buffer = Vec::new();
+        for host in hosts {
+            buffer.clear();
+            generation.emit(host, &mut buffer, &mut faults);
+        }
+        faults
+    });
+    let faults = checked.reduce(HostFaults::default, |mut all, faults| {
+        all.append(faults);
+        all
+    });
+    faults.report(&mut session.diagnostics);
+}
+
+/// Writes all hosts with a buffer for each thread: memory does not grow with the output.
+fn write_all(
+    generation: &Generation,
+    hosts: &[&Host],
+    output: &Output,
+    progress: &Progress,
+) -> Result<Vec<Change>, WriteError> {
+    let done = AtomicUsize::new(0);
+    let written = hosts.par_iter().map_init(Vec::new, |buffer, host| {
+        buffer.clear();
+        let mut faults = HostFaults::default();
+        if !generation.emit(host, buffer, &mut faults) {
+            return Ok(Change::Same); // reported by `check_hosts`, which stopped us before
+        }
+        let access = generation.variant(&host.name).map_or(Access::Public, |variant| access(generation, host, variant));
+        let change = output.write(&format!("{FOLDER}/{}.ks", host.name), buffer, access)?;
+        let count = done.fetch_add(1, Ordering::Relaxed) + 1;
+        if count.is_multiple_of(100) {
+            progress.tell("written", count, hosts.len());
+        }
+        Ok(change)
+    });
+    written.collect()
+}
+
+/// A kickstart that holds a secret is its owner's to read.
+fn access(generation: &Generation, host: &Host, variant: &Variant) -> Access {
+    let attributes = generation.inventory.attributes(host);
+    let secret = |name: &str| attributes.get(name).is_some_and(crate::attribute::Value::is_secret);
+    let holds = variant.prepared.slots.iter().any(|slot| secret(slot.name.as_str()));
+    if holds { Access::Private } else { Access::Public }
+}
+
+/// Files of hosts that are gone, if kgen wrote them.
+fn prune(output: &Output, hosts: &[&Host]) -> Result<Vec<String>, WriteError> {
+    let keep: BTreeSet<String> = hosts.iter().map(|host| format!("{}.ks", host.name)).collect();
+    output.prune(FOLDER, &keep, |line| line.starts_with("# Kickstart by kgen "))
+}

@@ -1,0 +1,79 @@
+//! The command line: one match over the commands. The only place that prints, reads the environment or exits.
+#![allow(clippy::disallowed_methods)] // the environment and the working directory are read here
+
+pub mod args;
+mod check;
+mod compile;
+mod explain;
+mod graph;
+mod init;
+mod list;
+mod manual;
+mod profile;
+mod session;
+mod table;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::cli::args::{Cli, Command, Format};
+use crate::cli::session::{Failure, Session};
+
+/// Faults in what people wrote.
+const FAULTS: u8 = 1;
+/// Wrong use of the command line.
+const USAGE: u8 = 2;
+/// The world did not let us.
+const WORLD: u8 = 3;
+
+/// Runs the program with the arguments of the process.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+            return if asked_for { ExitCode::SUCCESS } else { ExitCode::from(USAGE) };
+        }
+    };
+    let mut session = Session::new(cli.global, format_of(&cli.command));
+    let done = match cli.command {
+        Command::Compile(arguments) => compile::run(&mut session, &arguments),
+        Command::Check(_) => check::run(&mut session),
+        Command::Profile(arguments) => profile::run(&mut session, &arguments),
+        Command::Explain(arguments) => explain::run(&mut session, &arguments),
+        Command::Graph(arguments) => graph::run(&mut session, &arguments),
+        Command::List(arguments) => list::run(&mut session, &arguments),
+        Command::Init(arguments) => init::run(&mut session, &arguments),
+        Command::Completions { shell } => manual::completions(&mut session, shell),
+        Command::Man { dir } => manual::pages(&dir),
+    };
+    let faults = session.report();
+    match done {
+        Ok(()) if faults => ExitCode::from(FAULTS),
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Faults) => ExitCode::from(FAULTS),
+        Err(Failure::Closed) => ExitCode::SUCCESS,
+        Err(Failure::Usage(message)) => say(&message, USAGE),
+        Err(Failure::World(message)) => say(&message, WORLD),
+    }
+}
+
+fn format_of(command: &Command) -> Format {
+    match command {
+        Command::Compile(arguments) => arguments.printed.format,
+        Command::Check(arguments) => arguments.printed.format,
+        Command::Profile(arguments) => arguments.printed.format,
+        Command::Explain(arguments) => arguments.printed.format,
+        Command::List(arguments) => arguments.printed.format,
+        Command::Graph(_) | Command::Init(_) | Command::Completions { .. } | Command::Man { .. } => Format::Text,
+    }
+}
+
+fn say(message: &str, code: u8) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "error: {message}");
+    ExitCode::from(code)
+}

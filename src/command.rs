@@ -1,0 +1,489 @@
+//! Kickstart commands and their options by target version: the table, and the check against it.
+//!
+//! The table is data, `command.txt`, made from pykickstart by `tests/kickstart_table.py`; a test compares both.
+//! Values of attributes are not known here, so a word with one in it is taken as it comes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::name::{nearest, suggestion};
+use crate::profile::{Command, Profile};
+use crate::source::Span;
+use crate::text::{Origin, Segment, Text};
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| Table::read(include_str!("command.txt")));
+
+/// Commands of installers before RHEL 7: known, so that an old tree can be read, but valid for no target.
+const HISTORIC: [&str; 12] = [
+    "autostep",
+    "device",
+    "deviceprobe",
+    "install",
+    "interactive",
+    "key",
+    "langsupport",
+    "lilo",
+    "lilocheck",
+    "monitor",
+    "mouse",
+    "upgrade",
+];
+
+/// Stands for the value of an attribute in a line that is checked.
+const VALUE: char = '\u{FFFC}';
+
+struct Table {
+    versions: Vec<&'static str>,
+    commands: BTreeMap<&'static str, Vec<CommandRow>>,
+    options: BTreeMap<&'static str, BTreeMap<&'static str, Vec<OptionRow>>>,
+    conflicts: Vec<(&'static str, &'static str, BTreeSet<&'static str>)>,
+}
+
+struct CommandRow {
+    /// `None`: the line is not parsed by the installer's parser, so nothing in it is checked.
+    arguments: Option<(usize, usize)>,
+    marks: Vec<&'static str>,
+    versions: BTreeSet<&'static str>,
+}
+
+struct OptionRow {
+    value: &'static str,
+    marks: Vec<&'static str>,
+    versions: BTreeSet<&'static str>,
+}
+
+impl Table {
+    fn read(text: &'static str) -> Self {
+        let mut table =
+            Table { versions: Vec::new(), commands: BTreeMap::new(), options: BTreeMap::new(), conflicts: Vec::new() };
+        for line in text.lines() {
+            if let Some(versions) = line.strip_prefix("# versions:") {
+                table.versions = versions.split_whitespace().collect();
+            } else if !line.starts_with('#') {
+                table.line(&line.split_whitespace().collect::<Vec<_>>());
+            }
+        }
+        table
+    }
+
+    fn line(&mut self, words: &[&'static str]) {
+        let is_range = |word: &&'static str| {
+            let start = word.split("..").next().unwrap_or_default();
+            self.versions.contains(&start)
+        };
+        let Some(ranges) = words.iter().position(|word| is_range(&word)) else { return };
+        let versions = words[ranges..].iter().flat_map(|range| self.expand(range)).collect();
+        match &words[..ranges] {
+            ["command" | "section", name, arguments, marks @ ..] => {
+                let row = CommandRow { arguments: bounds(arguments), marks: marks.to_vec(), versions };
+                self.commands.entry(name).or_default().push(row);
+            }
+            ["option", command, option, value, marks @ ..] => {
+                let row = OptionRow { value, marks: marks.to_vec(), versions };
+                self.options.entry(command).or_default().entry(option).or_default().push(row);
+            }
+            ["conflict", one, other] => self.conflicts.push((one, other, versions)),
+            _ => {}
+        }
+    }
+
+    /// `RHEL8`, `RHEL7..RHEL9`, `RHEL8..`: the versions of that family.
+    fn expand(&self, range: &str) -> Vec<&'static str> {
+        let (first, last) = range.split_once("..").unwrap_or((range, range));
+        let family = |version: &str| version.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
+        let all: Vec<_> = self.versions.iter().copied().filter(|version| family(version) == family(first)).collect();
+        let start = all.iter().position(|version| *version == first).unwrap_or(0);
+        let end = all.iter().position(|version| *version == last).unwrap_or(all.len().saturating_sub(1));
+        all.get(start..=end).unwrap_or_default().to_vec()
+    }
+
+    fn command(&self, name: &str, version: &str) -> Option<&CommandRow> {
+        self.commands.get(name)?.iter().find(|row| row.versions.contains(version))
+    }
+
+    fn option(&self, command: &str, option: &str, version: &str) -> Option<&OptionRow> {
+        self.options.get(command)?.get(option)?.iter().find(|row| row.versions.contains(version))
+    }
+
+    fn options_of<'t>(
+        &'t self,
+        command: &'t str,
+        version: &'t str,
+    ) -> impl Iterator<Item = (&'static str, &'t OptionRow)> + Clone {
+        let rows = self.options.get(command).into_iter().flatten();
+        rows.filter_map(move |(option, rows)| Some((*option, rows.iter().find(|row| row.versions.contains(version))?)))
+    }
+}
+
+/// `2`, `1..2`, `1..` as bounds; `text` as none.
+fn bounds(arguments: &str) -> Option<(usize, usize)> {
+    match arguments.split_once("..") {
+        Some((least, "")) => Some((least.parse().ok()?, usize::MAX)),
+        Some((least, most)) => Some((least.parse().ok()?, most.parse().ok()?)),
+        None => arguments.parse().ok().map(|count| (count, count)),
+    }
+}
+
+/// The target versions, oldest first in each family.
+pub fn versions() -> impl Iterator<Item = &'static str> {
+    TABLE.versions.iter().copied()
+}
+
+/// Whether this is or was a kickstart command.
+pub fn is_known(name: &str) -> bool {
+    TABLE.commands.contains_key(name) && !name.starts_with('%') || HISTORIC.contains(&name)
+}
+
+/// All kickstart commands, by name.
+pub fn names() -> impl Iterator<Item = &'static str> + Clone {
+    TABLE.commands.keys().copied().filter(|name| !name.starts_with('%'))
+}
+
+/// Checks the commands and section headers of a profile against a target version.
+pub fn check(profile: &Profile, target: &str, diagnostics: &mut Diagnostics) {
+    for command in &profile.commands {
+        check_line(&command.name, &command.text, command.span, target, diagnostics);
+    }
+    for section in profile.sections.iter().filter(|section| !section.arguments.is_empty()) {
+        let name = if section.kind == crate::profile::SectionKind::Pre { "%pre" } else { "%post" };
+        check_line(name, &section.arguments, section.span, target, diagnostics);
+    }
+    check_together(profile, target, diagnostics);
+}
+
+/// What is wrong between commands: conflicts, and commands of which only the last counts.
+fn check_together(profile: &Profile, target: &str, diagnostics: &mut Diagnostics) {
+    let mut seen: BTreeMap<&str, &Command> = BTreeMap::new();
+    let mut mounts: BTreeMap<String, &Command> = BTreeMap::new();
+    for command in &profile.commands {
+        let conflicts = TABLE.conflicts.iter().filter(|(.., versions)| versions.contains(target));
+        for (one, other, _) in conflicts {
+            let rival = if command.name == *one {
+                other
+            } else if command.name == *other {
+                one
+            } else {
+                continue;
+            };
+            if let Some(first) = seen.get(rival).filter(|first| first.name != command.name) {
+                let message = format!("`{}` and `{}` cannot be in one kickstart", first.name, command.name);
+                diagnostics.push(
+                    Diagnostic::error(command.span, message).related(first.span, format!("`{}` is here", first.name)),
+                );
+            }
+        }
+        mount_twice(command, &mut mounts, diagnostics);
+        let repeats = TABLE.command(&command.name, target).is_none_or(|row| row.marks.contains(&"multiple"));
+        match seen.get(command.name.as_str()) {
+            Some(first) if !repeats => {
+                let message = format!("`{}` is given twice; the installer obeys the later one", command.name);
+                diagnostics.push(Diagnostic::warning(command.span, message).related(first.span, "the first"));
+            }
+            _ => {
+                seen.insert(&command.name, command);
+            }
+        }
+    }
+}
+
+fn mount_twice<'p>(command: &'p Command, mounts: &mut BTreeMap<String, &'p Command>, diagnostics: &mut Diagnostics) {
+    if !matches!(command.name.as_str(), "part" | "partition" | "logvol") {
+        return;
+    }
+    let line = line_of(&command.text);
+    let Some(mount) = line.split_whitespace().next().filter(|word| word.starts_with('/') && !word.contains(VALUE))
+    else {
+        return;
+    };
+    if let Some(first) = mounts.insert(mount.to_owned(), command) {
+        let message = format!("`{mount}` is mounted twice");
+        diagnostics.push(Diagnostic::error(command.span, message).related(first.span, "the first"));
+    }
+}
+
+fn check_line(name: &str, text: &Text, span: Span, target: &str, diagnostics: &mut Diagnostics) {
+    let Some(row) = TABLE.command(name, target) else {
+        diagnostics.push(not_in_version(name, span, target));
+        return;
+    };
+    if row.marks.contains(&"deprecated") || row.marks.contains(&"discouraged") {
+        let what = if row.marks.contains(&"deprecated") { "is ignored" } else { "will go away" };
+        diagnostics.push(Diagnostic::warning(span, format!("`{name}` {what} in {target}")));
+    }
+    let line = line_of(text);
+    let (true, Some(bounds)) = (line.trim_start().lines().count() <= 1, row.arguments) else { return };
+    match split(&line) {
+        Ok(words) => Checker { name, target, text, span, words: &words, diagnostics }.check(bounds),
+        Err(message) => diagnostics.push(Diagnostic::error(text.span().unwrap_or(span), message)),
+    }
+}
+
+fn not_in_version(name: &str, span: Span, target: &str) -> Diagnostic {
+    let rows = TABLE.commands.get(name).map(Vec::as_slice).unwrap_or_default();
+    let versions: BTreeSet<&str> = rows.iter().flat_map(|row| row.versions.iter().copied()).collect();
+    let known: Vec<_> = TABLE.versions.iter().copied().filter(|version| versions.contains(version)).collect();
+    let fault = Diagnostic::error(span, format!("`{name}` is not a command of {target}"));
+    match known.as_slice() {
+        [] => fault.hint("no version since RHEL7 has it; take it out"),
+        known => fault.hint(format!(
+            "it is one of {}; put a condition on it, such as `cond=\"target == '{}'\"`",
+            known.join(", "),
+            known[0]
+        )),
+    }
+}
+
+/// The text with [`VALUE`] for each attribute.
+fn line_of(text: &Text) -> String {
+    let piece = |segment: &Segment| match segment {
+        Segment::Literal { text, .. } => text.to_string(),
+        Segment::Attribute { .. } | Segment::Template(_) => VALUE.to_string(),
+    };
+    text.segments.iter().map(piece).collect()
+}
+
+/// Splits a line into words as Python's `shlex` does, comments left out.
+fn split(line: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut chars = line.chars();
+    let mut quote = None;
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(open), c) if c == open => quote = None,
+            (None, '#') if word.is_none() => break,
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None | Some('"'), '\\') => word.get_or_insert_default().extend(chars.next()),
+            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (_, c) => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    match quote {
+        Some(quote) => Err(format!("the quote {quote} is not closed")),
+        None => Ok(words),
+    }
+}
+
+/// Checks the words of one line.
+struct Checker<'c> {
+    name: &'c str,
+    target: &'c str,
+    text: &'c Text,
+    span: Span,
+    words: &'c [String],
+    diagnostics: &'c mut Diagnostics,
+}
+
+impl Checker<'_> {
+    fn check(&mut self, (least, most): (usize, usize)) {
+        let mut arguments = 0;
+        let mut given = BTreeSet::new();
+        let mut open_ended = false;
+        let mut index = 0;
+        let mut only_arguments = false;
+        while let Some(word) = self.words.get(index) {
+            index += 1;
+            open_ended |= word.chars().all(|c| c == VALUE);
+            if word == "--" {
+                only_arguments = true;
+            } else if only_arguments || is_argument(word) {
+                arguments += 1;
+            } else if word.split('=').next().is_some_and(|option| option.contains(VALUE)) {
+                open_ended = true;
+            } else {
+                index += self.option(word, self.words.get(index), &mut given);
+            }
+        }
+        if open_ended {
+            return;
+        }
+        for (option, row) in TABLE.options_of(self.name, self.target) {
+            if row.marks.contains(&"required") && !given.contains(option) {
+                self.fault(None, format!("`{}` needs the option `{option}`", self.name), None);
+            }
+        }
+        if arguments < least || arguments > most {
+            let wanted = match (least, most) {
+                (0, 0) => "no argument".to_owned(),
+                (least, usize::MAX) => format!("at least {least}"),
+                (least, most) if least == most => format!("{least}"),
+                (least, most) => format!("{least} to {most}"),
+            };
+            self.fault(
+                None,
+                format!("`{}` takes {wanted} beside its options in {}, but has {arguments}", self.name, self.target),
+                None,
+            );
+        }
+    }
+
+    /// Checks one option, gives how many further words it took.
+    fn option(&mut self, word: &str, next: Option<&String>, given: &mut BTreeSet<String>) -> usize {
+        let (option, value) = word.split_once('=').map_or((word, None), |(option, value)| (option, Some(value)));
+        let Some(row) = TABLE.option(self.name, option, self.target) else {
+            self.unknown_option(option);
+            return 0;
+        };
+        given.insert(option.to_owned());
+        if row.marks.contains(&"deprecated") || row.marks.contains(&"discouraged") {
+            let message = format!("the option `{option}` of `{}` is outdated in {}", self.name, self.target);
+            self.diagnostics.push(Diagnostic::warning(self.place(Some(option)), message));
+        }
+        match (row.value, value) {
+            ("flag", Some(_)) => {
+                self.fault(Some(option), format!("the option `{option}` of `{}` takes no value", self.name), None);
+                0
+            }
+            ("flag" | "optional", _) => 0,
+            (kind, Some(value)) => {
+                self.value(option, kind, value);
+                0
+            }
+            (kind, None) => {
+                if let Some(value) = next.filter(|next| is_argument(next)) {
+                    self.value(option, kind, value);
+                    return 1;
+                }
+                let hint = format!("write `{option}=VALUE`");
+                self.fault(Some(option), format!("the option `{option}` of `{}` needs a value", self.name), Some(hint));
+                0
+            }
+        }
+    }
+
+    fn unknown_option(&mut self, option: &str) {
+        let message = format!("`{}` has no option `{option}` in {}", self.name, self.target);
+        let elsewhere: Vec<_> = TABLE
+            .options
+            .get(self.name)
+            .and_then(|options| options.get(option))
+            .into_iter()
+            .flatten()
+            .flat_map(|row| row.versions.iter().copied())
+            .collect();
+        let known = TABLE.options_of(self.name, self.target).map(|(option, _)| option);
+        let hint = if elsewhere.is_empty() {
+            suggestion(option, known)
+        } else {
+            let versions: Vec<_> =
+                TABLE.versions.iter().copied().filter(|version| elsewhere.contains(version)).collect();
+            Some(format!("it is one of {}", versions.join(", ")))
+        };
+        self.fault(Some(option), message, hint);
+    }
+
+    fn value(&mut self, option: &str, kind: &str, value: &str) {
+        if value.contains(VALUE) {
+            return;
+        }
+        let list =
+            |choices: &str| choices.split(',').map(|choice| format!("`{choice}`")).collect::<Vec<_>>().join(", ");
+        let expected = if kind == "integer" {
+            (value.replace('_', "").parse::<i64>().is_err()).then(|| "a whole number".to_owned())
+        } else if kind == "boolean" {
+            let words = ["on", "yes", "true", "1", "off", "no", "false", "0"];
+            (!words.contains(&value.to_lowercase().as_str())).then(|| "`yes` or `no`".to_owned())
+        } else if let Some(choices) = kind.strip_prefix("choice:") {
+            (!choices.split(',').any(|choice| choice == value)).then(|| format!("one of {}", list(choices)))
+        } else if let Some(choices) = kind.strip_prefix("anycase:") {
+            let value = value.to_lowercase();
+            (!choices.split(',').any(|choice| choice == value)).then(|| format!("one of {}", list(choices)))
+        } else {
+            None
+        };
+        if let Some(expected) = expected {
+            let hint = kind
+                .split_once(':')
+                .and_then(|(_, choices)| nearest(value, choices.split(',')))
+                .map(|near| format!("did you mean `{near}`?"));
+            let message =
+                format!("`{option}` of `{}` is `{value}`, but has to be {expected} in {}", self.name, self.target);
+            self.fault(Some(option), message, hint);
+        }
+    }
+
+    fn fault(&mut self, word: Option<&str>, message: String, hint: Option<String>) {
+        let place = self.place(word);
+        self.diagnostics.push(Diagnostic::error(place, message).maybe_hint(hint));
+    }
+
+    /// Where a word stands in the module, else the element.
+    fn place(&self, word: Option<&str>) -> Span {
+        let Some(word) = word else { return self.span };
+        let found = self.text.segments.iter().find_map(|segment| match segment {
+            Segment::Literal { text, origin: Origin::Verbatim(span) } => {
+                let start = span.start as usize + text.find(word)?;
+                Some(Span::new(span.file, start, start + word.len()))
+            }
+            _ => None,
+        });
+        found.unwrap_or(self.span)
+    }
+}
+
+/// Whether argparse takes a word for an argument: no option, a lone `-`, a negative number, or text with blanks.
+fn is_argument(word: &str) -> bool {
+    let is_option = word.starts_with('-') && word != "-" && word.parse::<f64>().is_err();
+    !is_option || (word.contains(' ') && !word.contains('='))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    fn faults(name: &str, line: &str, target: &str) -> Vec<String> {
+        let span = Span::new(Sources::default().add("x", String::new()), 0, 0);
+        let mut text = Text::default();
+        for (index, piece) in line.split("&a;").enumerate() {
+            if index > 0 {
+                let name = crate::name::AttributeName::new("a").unwrap();
+                text.segments.push(Segment::Attribute { name, form: crate::text::Form::Plain, span });
+            }
+            text.push(piece, Origin::Generated);
+        }
+        let mut diagnostics = Diagnostics::default();
+        check_line(name, &text, span, target, &mut diagnostics);
+        diagnostics.sorted().into_iter().map(|fault| fault.message.clone()).collect()
+    }
+
+    #[test]
+    fn lines_that_the_installer_takes_have_no_fault() {
+        for (name, line) in [
+            ("timezone", "--utc UTC"),
+            ("part", "/ --fstype=xfs --size 1 --grow"),
+            ("network", "--bootproto=static --ip=&a; --netmask &a; --onboot=yes"),
+            ("text", ""),
+            ("rootpw", "--iscrypted &a;"),
+            ("&a;", ""),
+            ("bootloader", "--append=\"a b --c\" # comment --nonsense"),
+            ("repo", "--name=x --baseurl=&a;/y"),
+        ] {
+            if name != "&a;" {
+                assert_eq!(faults(name, line, "RHEL9"), [] as [&str; 0], "{name} {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_version_does_not_take_is_told() {
+        for (name, line, target, fault) in [
+            ("install", "", "RHEL9", "`install` is not a command of RHEL9"),
+            ("timezone", "--utcc UTC", "RHEL9", "`timezone` has no option `--utcc` in RHEL9"),
+            ("part", "/ --size=big", "RHEL9", "`--size` of `part` is `big`, but has to be a whole number in RHEL9"),
+            ("part", "/ --size", "RHEL9", "the option `--size` of `part` needs a value"),
+            ("autopart", "--nohome=1", "RHEL9", "the option `--nohome` of `autopart` takes no value"),
+            ("repo", "--baseurl=x", "RHEL9", "`repo` needs the option `--name`"),
+            ("reboot", "now", "RHEL9", "`reboot` takes no argument beside its options in RHEL9, but has 1"),
+            ("network", "--hostname='x", "RHEL9", "the quote ' is not closed"),
+            ("authselect", "x", "RHEL7", "`authselect` is not a command of RHEL7"),
+        ] {
+            assert_eq!(faults(name, line, target), [fault], "{name} {line}");
+        }
+    }
+}

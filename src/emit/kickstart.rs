@@ -1,0 +1,369 @@
+//! Profile to kickstart: header, commands, `%packages`, `%pre`, `%post`, first-boot scripts, each closed by `%end`.
+//!
+//! The format is that of pykickstart, whose parser is Anaconda's own. After it: [`super::prepare`].
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::emit::shell;
+use crate::name::AttributeName;
+use crate::profile::{Part, Profile, Section, SectionKind};
+use crate::source::{Sources, Span};
+use crate::text::{Form, Origin, Segment, Text};
+
+/// The interpreter of scripts that name none; the original compiler gave them bash.
+const SHELL: &str = "/bin/bash";
+
+/// A kickstart, still without the values of a host.
+#[derive(Debug)]
+pub struct Kickstart {
+    /// The text.
+    pub text: Text,
+    /// How many lines of it start or end a section.
+    pub directives: usize,
+    /// The number of the first delimiter of here-documents, and how many lines of the text are delimiters.
+    pub delimiters: (usize, usize),
+    /// References whose value has to stay on its line.
+    pub on_one_line: Vec<(AttributeName, Span)>,
+    /// Whether the literal text alone does not tell if a value could end something early.
+    pub delicate: bool,
+}
+
+/// Writes a kickstart. `generation` is its header's; here-documents are numbered from `attempt` on at least.
+pub fn kickstart(profile: &Profile, generation: &str, sources: &Sources, attempt: usize) -> Kickstart {
+    let scripts: String = profile.sections.iter().map(|section| shell::literals(&section.parts) + "\n").collect();
+    let here = shell::free_delimiter(&scripts).max(attempt);
+    let mut writer = Writer { profile, sources, here, out: Text::default(), on_one_line: Vec::new() };
+    writer.header(generation);
+    writer.commands();
+    writer.packages();
+    for kind in [SectionKind::Pre, SectionKind::Post] {
+        profile.sections.iter().filter(|section| section.kind == kind).for_each(|section| writer.section(section));
+    }
+    writer.first_boot();
+    let Writer { out: text, on_one_line, .. } = writer;
+    let literals = text.literals();
+    let count = literals.lines().filter(|line| is_delimiter(line, here)).count();
+    let directives = literals.lines().filter(|line| is_directive(line)).count();
+    let delicate = shell::has_stem(&scripts) || has_loose_percent(&text);
+    Kickstart { text, directives, delimiters: (here, count), on_one_line, delicate }
+}
+
+/// Whether a line ends a here-document of a kickstart whose delimiters start at `first`.
+fn is_delimiter(line: &str, first: usize) -> bool {
+    (first..first + crate::syntax::xml::MAX_DEPTH).any(|number| line == shell::delimiter(number))
+}
+
+/// The words that start or end a section where they are the first of a line, inside scripts too (pykickstart,
+/// `KickstartParser._readSection`).
+const DIRECTIVES: [&str; 12] = [
+    "%addon",
+    "%anaconda",
+    "%certificate",
+    "%end",
+    "%include",
+    "%ksappend",
+    "%onerror",
+    "%packages",
+    "%post",
+    "%pre",
+    "%pre-install",
+    "%traceback",
+];
+
+/// Whether a line of a script would be taken for a directive of the kickstart.
+fn is_directive(line: &str) -> bool {
+    let line = line.trim_start();
+    line.starts_with('%')
+        && line.split_whitespace().next().is_some_and(|word| DIRECTIVES.contains(&word) && word != "%include")
+}
+
+/// A `%` at the start of a line with a value close behind it.
+fn has_loose_percent(text: &Text) -> bool {
+    text.segments.windows(2).any(|pair| match pair {
+        [Segment::Literal { text, .. }, Segment::Attribute { .. } | Segment::Template(_)] => {
+            let line = text.rsplit('\n').next().unwrap_or_default().trim_start();
+            line.starts_with('%') && DIRECTIVES.iter().any(|word| word.starts_with(line))
+        }
+        _ => false,
+    })
+}
+
+/// What in the finished bytes is not as the kickstart was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Break {
+    /// A value is, or completes, a line that ends a section.
+    Section,
+    /// A value is, or completes, a line that ends a here-document.
+    HereDocument,
+}
+
+impl Kickstart {
+    /// Whether a value could break something, so that the finished text has to be looked at.
+    pub fn must_be_checked(&self, value: &str) -> bool {
+        self.delicate || value.contains('%') || shell::may_make_delimiter(value)
+    }
+
+    /// Looks whether the finished text has just the ends that kgen wrote.
+    pub fn broken(&self, finished: &str) -> Option<Break> {
+        if finished.lines().filter(|line| is_directive(line)).count() != self.directives {
+            return Some(Break::Section);
+        }
+        let (first, count) = self.delimiters;
+        let found = finished.lines().filter(|line| is_delimiter(line, first)).count();
+        (found != count).then_some(Break::HereDocument)
+    }
+}
+
+struct Writer<'w> {
+    profile: &'w Profile,
+    sources: &'w Sources,
+    here: usize,
+    out: Text,
+    on_one_line: Vec<(AttributeName, Span)>,
+}
+
+impl Writer<'_> {
+    fn push(&mut self, text: impl Into<std::sync::Arc<str>>, origin: Origin) {
+        self.out.push(text, origin);
+    }
+
+    /// Text that has to stay on its line.
+    fn inline(&mut self, text: &Text) {
+        self.on_one_line.extend(text.attributes().map(|(name, span)| (name.clone(), span)));
+        self.out.extend(text);
+    }
+
+    /// The value of an intrinsic attribute, which is always there and never has two lines.
+    fn intrinsic(&mut self, name: &str) {
+        let span = self.profile.sections.first().map(|section| section.span).or_else(|| self.any_span());
+        if let (Some(name), Some(span)) = (AttributeName::new(name), span) {
+            self.out.segments.push(Segment::Attribute { name, form: Form::Plain, span });
+        }
+    }
+
+    fn any_span(&self) -> Option<Span> {
+        let packages =
+            self.profile.packages.values().filter_map(|package| package.request()).map(|request| request.span);
+        self.profile.commands.iter().map(|command| command.span).chain(packages).next()
+    }
+
+    fn header(&mut self, generation: &str) {
+        let version = env!("CARGO_PKG_VERSION");
+        self.push(format!("# Kickstart by kgen {version}\n# host: "), Origin::Generated);
+        self.intrinsic("hostname");
+        self.push("\n# appliance: ", Origin::Generated);
+        self.intrinsic("appliance");
+        self.push("\n# arch: ", Origin::Generated);
+        self.intrinsic("arch");
+        self.push(format!("\n# generation: {generation}\n# modules, in order:\n"), Origin::Generated);
+        for module in &self.profile.modules {
+            let files = module.files.join(" + ");
+            self.push(format!("#   {} ({files}, roll {})\n", module.name, module.roll), Origin::Generated);
+        }
+        for remark in &self.profile.remarks {
+            self.remark(&remark.text);
+        }
+    }
+
+    fn remark(&mut self, text: &Text) {
+        self.push("# ", Origin::Generated);
+        for segment in &text.clone().trimmed().segments {
+            match segment {
+                Segment::Literal { text, origin } => self.push(text.replace('\n', "\n# "), *origin),
+                other => self.inline(&Text { segments: vec![other.clone()] }),
+            }
+        }
+        self.push("\n", Origin::Generated);
+    }
+
+    /// Where something comes from, as a comment above it.
+    fn provenance(&mut self, module: usize, span: Span) {
+        let place = self.sources.location(span);
+        let used = &self.profile.modules[module];
+        let line = format!("# {}:{} (module {}, roll {})\n", place.path, place.line, used.name, used.roll);
+        self.push(line, Origin::Because(span));
+    }
+
+    fn commands(&mut self) {
+        let profile = self.profile;
+        self.push("\n", Origin::Generated);
+        for command in &profile.commands {
+            let origin = Origin::Because(command.span);
+            self.push(command.name.clone(), origin);
+            let literal = command.text.literals();
+            if !command.text.is_empty() && !literal.starts_with('\n') {
+                self.push(" ", origin);
+            }
+            self.inline(&command.text);
+            self.push("\n", origin);
+        }
+        for native in profile.natives.iter().filter(|native| native.language == "kickstart") {
+            self.inline(&native.text.clone().trimmed());
+            self.push("\n", Origin::Because(native.span));
+        }
+    }
+
+    fn packages(&mut self) {
+        let profile = self.profile;
+        self.push("\n%packages\n", Origin::Generated);
+        let (on, off): (Vec<_>, Vec<_>) = profile.packages.iter().partition(|(_, package)| package.is_on());
+        for (sign, packages) in [("", on), ("-", off)] {
+            for (name, package) in packages {
+                let origin = package.request().map_or(Origin::Generated, |request| Origin::Because(request.span));
+                self.push(format!("{sign}{name}\n"), origin);
+            }
+        }
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.push("%end\n", Origin::Generated);
+    }
+
+    fn section(&mut self, section: &Section) {
+        let origin = Origin::Because(section.span);
+        self.push("\n", Origin::Generated);
+        self.provenance(section.module, section.span);
+        let kind = if section.kind == SectionKind::Pre { "%pre" } else { "%post" };
+        self.push(format!("{kind} --interpreter="), origin);
+        let default = Text::literal(SHELL, origin);
+        let interpreter = shell::word(section.interpreter.as_ref().unwrap_or(&default), origin);
+        self.inline(&interpreter);
+        if !section.arguments.is_empty() {
+            self.push(" ", origin);
+            self.inline(&section.arguments);
+        }
+        self.push("\n", origin);
+        self.script(&section.parts, self.here, origin);
+        self.end();
+    }
+
+    /// The text of a script from its first line that says something.
+    fn script(&mut self, parts: &[Part], here: usize, origin: Origin) {
+        let mut body = Text::default();
+        shell::script(parts, here, &mut body);
+        let literal_start = body.literals();
+        if literal_start.starts_with('\n')
+            && let Some(Segment::Literal { text, origin }) = body.segments.first_mut()
+            && text.starts_with('\n')
+        {
+            (*origin, *text) = (origin.after(1), text[1..].into());
+        }
+        self.out.extend(&body);
+        let ends_line = matches!(body.segments.last(), Some(Segment::Literal { text, .. }) if text.ends_with('\n'));
+        if !ends_line {
+            self.push("\n", origin);
+        }
+    }
+
+    /// First-boot scripts are files that two units run once: before services, and after them. A script that
+    /// fails stays, is seen in the unit's state, and is tried again at the next boot.
+    fn first_boot(&mut self) {
+        let profile = self.profile;
+        let of = |kind| profile.sections.iter().filter(move |section: &&Section| section.kind == kind);
+        let before: Vec<_> = of(SectionKind::BootPre).collect();
+        let after: Vec<_> = of(SectionKind::BootPost).collect();
+        if before.is_empty() && after.is_empty() {
+            return;
+        }
+        self.push(
+            format!("\n# first-boot scripts\n%post --interpreter={SHELL}\n{FIRST_BOOT_RUNNER}"),
+            Origin::Generated,
+        );
+        for (order, unit, sections) in [("pre", FIRST_BOOT_PRE, before), ("post", FIRST_BOOT_POST, after)] {
+            if sections.is_empty() {
+                continue;
+            }
+            self.push(unit, Origin::Generated);
+            for (number, section) in sections.into_iter().enumerate() {
+                self.boot_script(order, number, section);
+            }
+        }
+        self.end();
+    }
+
+    fn boot_script(&mut self, order: &str, number: usize, section: &Section) {
+        let origin = Origin::Because(section.span);
+        self.provenance(section.module, section.span);
+        let module = &self.profile.modules[section.module].name;
+        let path = format!("/var/lib/kgen/first-boot/{order}/{number:03}-{module}");
+        let delimiter = shell::delimiter(self.here);
+        self.push(format!("cat > {path} <<'{delimiter}'\n#!{SHELL}\n"), origin);
+        self.script(&section.parts, self.here + 1, origin);
+        self.push(format!("{delimiter}\nchmod 0700 {path}\n"), origin);
+    }
+}
+
+const FIRST_BOOT_RUNNER: &str = r#"mkdir -p /var/lib/kgen/first-boot/pre /var/lib/kgen/first-boot/post
+cat > /var/lib/kgen/first-boot/run <<'KGEN_RUN'
+#!/bin/bash
+# Runs each script of a directory once; one that fails is kept and tried again at the next boot.
+failed=0
+for script in "/var/lib/kgen/first-boot/$1"/*; do
+  [ -x "$script" ] || continue
+  if "$script"; then rm -f "$script"; else echo "$script failed with $?" >&2; failed=1; fi
+done
+exit $failed
+KGEN_RUN
+chmod 0700 /var/lib/kgen/first-boot/run
+"#;
+
+const FIRST_BOOT_PRE: &str = r"cat > /etc/systemd/system/kgen-first-boot-pre.service <<'KGEN_UNIT'
+[Unit]
+Description=First-boot scripts before services start
+DefaultDependencies=no
+After=sysinit.target local-fs.target
+Before=basic.target
+ConditionDirectoryNotEmpty=/var/lib/kgen/first-boot/pre
+[Service]
+Type=oneshot
+ExecStart=/bin/bash /var/lib/kgen/first-boot/run pre
+[Install]
+WantedBy=basic.target
+KGEN_UNIT
+systemctl enable kgen-first-boot-pre.service
+";
+
+const FIRST_BOOT_POST: &str = r"cat > /etc/systemd/system/kgen-first-boot-post.service <<'KGEN_UNIT'
+[Unit]
+Description=First-boot scripts after services started
+After=multi-user.target network-online.target
+Wants=network-online.target
+ConditionDirectoryNotEmpty=/var/lib/kgen/first-boot/post
+[Service]
+Type=oneshot
+ExecStart=/bin/bash /var/lib/kgen/first-boot/run post
+[Install]
+WantedBy=multi-user.target
+KGEN_UNIT
+systemctl enable kgen-first-boot-post.service
+";
+
+/// Reports literal lines of scripts that would end their section: no value is needed for that.
+pub fn check_section_ends(profile: &Profile, diagnostics: &mut Diagnostics) {
+    for section in &profile.sections {
+        check_parts(&section.parts, section.span, diagnostics);
+    }
+}
+
+fn check_parts(parts: &[Part], element: Span, diagnostics: &mut Diagnostics) {
+    for part in parts {
+        let text = match part {
+            Part::File(file) => {
+                check_parts(&file.parts, file.span, diagnostics);
+                continue;
+            }
+            Part::Text(text) => text,
+        };
+        let Some(line) = text.literals().lines().find(|line| is_directive(line)).map(str::to_owned) else { continue };
+        let place = text.segments.iter().find_map(|segment| match segment {
+            Segment::Literal { text, origin: Origin::Verbatim(span) } => {
+                let at = text.find(line.trim())?;
+                Some(Span::new(span.file, span.start as usize + at, span.start as usize + at + line.trim().len()))
+            }
+            _ => None,
+        });
+        let message = format!("the line `{}` is read as the kickstart's own, not as part of the script", line.trim());
+        let hint = "write it in another way, so that the line does not start with `%`";
+        diagnostics.push(Diagnostic::error(place.unwrap_or(element), message).hint(hint));
+    }
+}

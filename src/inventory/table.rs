@@ -1,0 +1,207 @@
+//! TOML tables with places: the door to the toml library.
+//!
+//! Reads key by key, so that one run tells every unknown key and every value of the wrong type, not the first.
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::name::{Kind, Name, suggestion};
+use crate::source::{FileId, Sources, Span};
+
+/// A table that is being read; knows which of its keys were asked for.
+pub struct Table<'t> {
+    table: &'t DeTable<'t>,
+    file: FileId,
+    /// Name for messages: `[hosts.compute-0-0]`.
+    title: String,
+    span: Span,
+    known: Vec<&'static str>,
+}
+
+/// A value with its place.
+pub struct Value<'t> {
+    value: &'t DeValue<'t>,
+    /// Where it stands.
+    pub span: Span,
+    file: FileId,
+}
+
+/// Parses a file and reads its top table. Reports every fault of syntax.
+pub fn with_document(
+    file: FileId,
+    sources: &Sources,
+    diagnostics: &mut Diagnostics,
+    read: impl FnOnce(Table, &mut Diagnostics),
+) {
+    let text = &sources.file(file).text;
+    let (document, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let range = error.span().unwrap_or(0..0);
+        let span = Span::new(file, range.start, range.end.max(range.start + 1).min(text.len().max(1)));
+        diagnostics.push(Diagnostic::error(span, format!("the file is not TOML: {}", error.message())));
+    }
+    // What stands after a fault of syntax may have been misread; its other faults would be noise.
+    if errors.is_empty() {
+        let span = Span::new(file, 0, 0);
+        read(
+            Table { table: document.get_ref(), file, title: "the inventory".to_owned(), span, known: Vec::new() },
+            diagnostics,
+        );
+    }
+}
+
+impl<'t> Table<'t> {
+    /// Where the table is declared.
+    pub fn span(&self) -> Span {
+        self.span
+    }
+
+    /// The value of a key, which is then known.
+    pub fn get(&mut self, key: &'static str) -> Option<Value<'t>> {
+        self.known.push(key);
+        let value = self.table.get(key)?;
+        Some(Value { span: place(self.file, value), value: value.get_ref(), file: self.file })
+    }
+
+    /// A text.
+    pub fn text(&mut self, key: &'static str, diagnostics: &mut Diagnostics) -> Option<(String, Span)> {
+        let value = self.get(key)?;
+        let text = value.text();
+        if text.is_none() {
+            diagnostics.push(value.wrong_type(key, "a text in quotes"));
+        }
+        text.map(|text| (text.to_owned(), value.span))
+    }
+
+    /// A whole number that is not negative.
+    pub fn number(&mut self, key: &'static str, diagnostics: &mut Diagnostics) -> Option<u32> {
+        let value = self.get(key)?;
+        let number =
+            value.value.as_integer().and_then(|integer| u32::from_str_radix(integer.as_str(), integer.radix()).ok());
+        if number.is_none() {
+            diagnostics.push(value.wrong_type(key, "a whole number from 0 to 4294967295"));
+        }
+        number
+    }
+
+    /// A name.
+    pub fn name<K: Kind>(&mut self, key: &'static str, diagnostics: &mut Diagnostics) -> Option<(Name<K>, Span)> {
+        let (text, span) = self.text(key, diagnostics)?;
+        Some((named(&text, span, diagnostics)?, span))
+    }
+
+    /// The elements of a list.
+    pub fn list(&mut self, key: &'static str, diagnostics: &mut Diagnostics) -> Option<Vec<Value<'t>>> {
+        let value = self.get(key)?;
+        let list = value.list();
+        if list.is_none() {
+            diagnostics.push(value.wrong_type(key, "a list"));
+        }
+        list
+    }
+
+    /// A table in this one.
+    pub fn table(&mut self, key: &'static str, diagnostics: &mut Diagnostics) -> Option<Table<'t>> {
+        let value = self.get(key)?;
+        value.table(&format!("[{key}]"), diagnostics)
+    }
+
+    /// Every key with its value and the key's place; all are then known.
+    pub fn entries(&self) -> impl Iterator<Item = (&'t str, Span, Value<'t>)> + use<'t> {
+        let file = self.file;
+        self.table.iter().map(move |(key, value)| {
+            let range = key.span();
+            let value = Value { span: place(file, value), value: value.get_ref(), file };
+            (&**key.get_ref(), Span::new(file, range.start, range.end), value)
+        })
+    }
+
+    /// Reports every key that nobody asked for.
+    pub fn finish(self, diagnostics: &mut Diagnostics) {
+        for (key, span, _) in self.entries() {
+            if !self.known.contains(&key) {
+                let fault = Diagnostic::error(span, format!("`{key}` is not known in {}", self.title));
+                diagnostics.push(fault.maybe_hint(suggestion(key, self.known.iter().copied())));
+            }
+        }
+    }
+}
+
+impl<'t> Value<'t> {
+    /// The text, where it is one.
+    pub fn text(&self) -> Option<&'t str> {
+        self.value.as_str()
+    }
+
+    /// Text, number or truth value as text.
+    pub fn scalar(&self) -> Option<String> {
+        match self.value {
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Boolean(truth) => Some(truth.to_string()),
+            DeValue::Integer(integer) if integer.radix() == 10 => Some(integer.as_str().to_owned()),
+            DeValue::Float(float) => Some(float.as_str().to_owned()),
+            _ => None,
+        }
+    }
+
+    /// The elements, where it is a list.
+    pub fn list(&self) -> Option<Vec<Value<'t>>> {
+        let list = self.value.as_array()?;
+        let file = self.file;
+        Some(list.iter().map(|value| Value { span: place(file, value), value: value.get_ref(), file }).collect())
+    }
+
+    /// The table, reported where it is none.
+    pub fn table(&self, title: &str, diagnostics: &mut Diagnostics) -> Option<Table<'t>> {
+        match self.value.as_table() {
+            Some(table) => {
+                Some(Table { table, file: self.file, title: title.to_owned(), span: self.span, known: Vec::new() })
+            }
+            None => {
+                diagnostics.push(Diagnostic::error(
+                    self.span,
+                    format!("{title} is {}, but has to be a table", self.type_name()),
+                ));
+                None
+            }
+        }
+    }
+
+    /// The table, where it is one.
+    pub fn is_table(&self) -> bool {
+        self.value.is_table()
+    }
+
+    fn type_name(&self) -> &'static str {
+        match self.value {
+            DeValue::String(_) => "a text",
+            DeValue::Integer(_) => "a whole number",
+            DeValue::Float(_) => "a number",
+            DeValue::Boolean(_) => "a truth value",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        }
+    }
+
+    /// The fault of a value that is not what its key takes.
+    pub fn wrong_type(&self, key: &str, expected: &str) -> Diagnostic {
+        Diagnostic::error(self.span, format!("`{key}` is {}, but has to be {expected}", self.type_name()))
+    }
+}
+
+/// A text as a name; reported where it cannot be one.
+pub fn named<K: Kind>(text: &str, span: Span, diagnostics: &mut Diagnostics) -> Option<Name<K>> {
+    let name = Name::new(text);
+    if name.is_none() {
+        let fault = Diagnostic::error(span, format!("`{}` cannot be a {}", text.escape_debug(), K::WORDS));
+        diagnostics.push(fault.hint(format!("a {} consists of {}", K::WORDS, K::RULE)));
+    }
+    name
+}
+
+fn place(file: FileId, value: &Spanned<DeValue>) -> Span {
+    let range = value.span();
+    Span::new(file, range.start, range.end)
+}

@@ -1,0 +1,21 @@
+//! kgen, a compiler for clusters (map to be written at the end of this step).
+pub mod attribute;
+pub mod cli;
+pub mod command;
+pub mod compile;
+pub mod condition;
+pub mod description;
+pub mod diagnostic;
+pub mod emit;
+pub mod eval;
+pub mod expand;
+pub mod graph;
+pub mod inventory;
+pub mod lint;
+pub mod name;
+pub mod profile;
+pub mod resolve;
+pub mod source;
+pub mod syntax;
+pub mod text;
+pub mod write;

@@ -1,0 +1,2 @@
+use crate::{compile::Generation, diagnostic::Diagnostics};
+pub fn lint(_: &Generation, _: &mut Diagnostics) {}
