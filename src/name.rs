@@ -219,9 +219,9 @@ impl<K> serde::Serialize for Name<K> {
     }
 }
 
-/// The known name that `text` was probably meant to be: at most a third of its letters differ.
+/// The known name that `text` was probably meant to be: at most a third of its letters differ, and not all.
 pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = (text.chars().count() / 3).max(1);
+    let allowed = text.chars().count().div_ceil(3).min(text.chars().count().saturating_sub(1)).min(4);
     let distance = |name: &str| strsim::damerau_levenshtein(&text.to_lowercase(), &name.to_lowercase());
     let scored = known.into_iter().filter(|name| *name != text).map(|name| (distance(name), name));
     scored.filter(|(far, _)| *far <= allowed).min().map(|(_, name)| name)

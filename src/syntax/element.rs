@@ -120,12 +120,11 @@ impl Context<'_> {
     }
 
     /// The attribute as a truth value; absent is `false`.
-    pub fn truth(&mut self, element: &Element, name: &str, empty: bool) -> bool {
+    pub fn truth(&mut self, element: &Element, name: &str) -> bool {
         let Some((value, span)) = self.literal_of(element, name) else { return false };
         match value.trim().to_ascii_lowercase().as_str() {
-            "" => empty,
             "1" | "yes" | "true" | "on" | "y" | "enable" => true,
-            "0" | "no" | "false" | "off" | "n" | "disable" => false,
+            "" | "0" | "no" | "false" | "off" | "n" | "disable" => false,
             _ => {
                 let message = format!("`{name}` of `<{}>` is `{value}`, but can only be `yes` or `no`", element.name);
                 self.unknown(span, message, None);

@@ -75,19 +75,27 @@ pub fn graph(root: &Element, context: &mut Context) -> GraphFile {
     }
     context.check_attributes(root, &["roll"], &[]);
     file.roll = context.literal_of(root, "roll").and_then(|(text, span)| context.name(text.trim(), span));
-    for node in &root.children {
+    statements(&root.children, &mut file, context);
+    file
+}
+
+fn statements(nodes: &[Node], file: &mut GraphFile, context: &mut Context) {
+    for node in nodes {
         match node {
             Node::Element(element) => match element.name.as_str() {
                 "edge" => edge(element, context, &mut file.edges),
                 "order" => order(element, context, &mut file.orders),
                 name if DOCUMENTATION.contains(&name) => {}
-                _ => context.unknown_element(element, "a graph", &ELEMENTS),
+                _ => {
+                    context.unknown_element(element, "a graph", &ELEMENTS);
+                    // Where a site is told to go on, edges inside count, as they did for the original.
+                    statements(&element.children, file, context);
+                }
             },
             Node::Text(text) if text.is_blank() => {}
             Node::Text(text) => stray_text(text.span(), "a graph", context),
         }
     }
-    file
 }
 
 fn stray_text(span: Option<Span>, place: &str, context: &mut Context) {

@@ -163,7 +163,7 @@ pub struct Eval {
     pub xml: bool,
     /// The program's text.
     pub body: Text,
-    /// Whether the output is a minijinja template, because the text around it is one.
+    /// The element.
     pub span: Span,
 }
 
@@ -272,7 +272,7 @@ impl ModuleReader<'_, '_> {
     fn package(&mut self, element: &Element) -> Option<ItemKind> {
         self.context.check_attributes(element, &["type", "disable", "phase"], &CONDITIONS);
         let group = self.context.choice(element, "type", &["meta"]).is_some();
-        let disabled = self.context.truth(element, "disable", true);
+        let disabled = self.disabled(element);
         let installs = self.installs(element);
         let names = self.content(element, &IN_TEXT, false);
         let blank = |piece: &Piece| matches!(&piece.kind, PieceKind::Text(text) if text.is_blank());
@@ -281,6 +281,16 @@ impl ModuleReader<'_, '_> {
             return None;
         }
         installs.then_some(ItemKind::Package { names, group, disabled })
+    }
+
+    /// The attribute itself disables, whatever its value; that surprises where the value says no.
+    fn disabled(&mut self, element: &Element) -> bool {
+        let Some((value, span)) = self.context.literal_of(element, "disable") else { return false };
+        if matches!(value.trim(), "0" | "no" | "false" | "off") {
+            let warning = Diagnostic::warning(span, format!("`disable=\"{value}\"` disables the package too"));
+            self.context.diagnostics.push(warning.hint("take the attribute out to install the package"));
+        }
+        true
     }
 
     /// `phase` is a comma list; what is only for `reconfigure` is not installed.
@@ -338,7 +348,7 @@ impl ModuleReader<'_, '_> {
         // `partition` was an attribute of the original's `<clearpart>` that nothing read.
         let known: &[&str] = if element.name == "clearpart" { &["template", "partition"] } else { &["template"] };
         self.context.check_attributes(element, known, &CONDITIONS);
-        let template = self.context.truth(element, "template", false);
+        let template = self.context.truth(element, "template");
         let name = if element.name == "lilo" { "bootloader".to_owned() } else { element.name.clone() };
         let content = self.content(element, &IN_TEXT, template);
         items.push(Item { kind: ItemKind::Command { name, content }, condition, span: element.span });
@@ -346,7 +356,7 @@ impl ModuleReader<'_, '_> {
 
     fn script(&mut self, element: &Element, kind: SectionKind) -> Option<ItemKind> {
         self.context.check_attributes(element, &["interpreter", "arg", "phase", "template"], &CONDITIONS);
-        let template = self.context.truth(element, "template", false);
+        let template = self.context.truth(element, "template");
         let installs = self.installs(element);
         let interpreter = text_of(element, "interpreter").map(Text::trimmed).filter(|text| !text.is_empty());
         let arguments = text_of(element, "arg").unwrap_or_default().trimmed();
@@ -370,7 +380,7 @@ impl ModuleReader<'_, '_> {
                 return None;
             }
         };
-        let template = self.context.truth(element, "template", false);
+        let template = self.context.truth(element, "template");
         let installs = self.installs(element);
         let content = self.content(element, &IN_SCRIPT, template);
         installs.then_some(ItemKind::Script { kind, interpreter: None, arguments: Text::default(), content })
@@ -526,8 +536,8 @@ impl ModuleReader<'_, '_> {
         };
         let perms = text_of(element, "perms").map(Text::trimmed).filter(|text| !text.is_empty());
         self.check_perms(perms.as_ref(), element);
-        let template = self.context.truth(element, "template", false);
-        let rcs = self.context.truth(element, "rcs", false);
+        let template = self.context.truth(element, "template");
+        let rcs = self.context.truth(element, "rcs");
         let mut content = Vec::new();
         if let Some((path, span)) = self.context.literal_of(element, "include") {
             let text = self.included_text(&path, span, false);
