@@ -49,6 +49,8 @@ pub struct Module {
     pub description: String,
     /// The file, then what extends it. Never empty.
     pub files: Vec<FileId>,
+    /// The files that those include.
+    pub included: Vec<FileId>,
     /// What it asks for, in order.
     pub items: Vec<Item>,
     /// Every condition in it.
@@ -275,6 +277,7 @@ impl Loader<'_, '_> {
             interface: false,
             description: String::new(),
             files: Vec::new(),
+            included: Vec::new(),
             items: Vec::new(),
             conditions: BTreeSet::new(),
             structural: BTreeSet::new(),
@@ -305,8 +308,10 @@ impl Loader<'_, '_> {
             include_folders: folders.into_iter().map(|(prefix, _)| format!("{prefix}include")).collect(),
             module: module.name.to_string(),
             including: Vec::new(),
+            included: Vec::new(),
         };
         let read = reader.module(&root);
+        module.included.append(&mut reader.included);
         module.roll = read.roll.unwrap_or_else(|| module.roll.clone());
         module.interface |= read.interface;
         if module.description.is_empty() {

@@ -342,6 +342,7 @@ impl Expander<'_, '_> {
             include_folders: Vec::new(),
             module: String::new(),
             including: Vec::new(),
+            included: Vec::new(),
         };
         reader.items(&nodes, &mut items);
         for fault in diagnostics.sorted() {

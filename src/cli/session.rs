@@ -142,6 +142,12 @@ impl Session {
         Ok(Arc::new(load(&tree, rolls.as_deref(), language, sources, &mut self.diagnostics)))
     }
 
+    /// Forgets what was read and found.
+    pub fn start_over(&mut self) {
+        self.diagnostics = Diagnostics::default();
+        self.sources = Arc::new(Sources::default());
+    }
+
     /// Reads and compiles the site for some or all hosts.
     pub fn generation(&mut self, hosts: &[String]) -> Result<Generation, Failure> {
         let site = self.site()?;
@@ -213,11 +219,6 @@ impl Session {
         let mut text = serde_json::to_string_pretty(value).map_err(|error| Failure::World(error.to_string()))?;
         text.push('\n');
         self.print(&text)
-    }
-
-    /// Whether results are printed in colour.
-    pub fn colored_results(&self) -> bool {
-        self.colored(&io::stdout())
     }
 
     fn colored(&self, stream: &impl IsTerminal) -> bool {

@@ -113,6 +113,16 @@ impl Kickstart {
     }
 }
 
+/// The blanks before an element's end tag are the module's layout, and nothing of the script.
+fn without_last_indent(body: &mut Text) {
+    if let Some(Segment::Literal { text, .. }) = body.segments.last_mut() {
+        let trimmed = text.trim_end_matches([' ', '\t']);
+        if trimmed.ends_with('\n') && trimmed.len() < text.len() {
+            *text = trimmed.into();
+        }
+    }
+}
+
 struct Writer<'w> {
     profile: &'w Profile,
     sources: &'w Sources,
@@ -248,6 +258,7 @@ impl Writer<'_> {
         {
             (*origin, *text) = (origin.after(1), text[1..].into());
         }
+        without_last_indent(&mut body);
         self.out.extend(&body);
         let ends_line = matches!(body.segments.last(), Some(Segment::Literal { text, .. }) if text.ends_with('\n'));
         if !ends_line {

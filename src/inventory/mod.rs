@@ -123,7 +123,7 @@ pub struct Interface {
 }
 
 /// Attributes that are kgen's and cannot be set, with what they say.
-pub const INTRINSIC: [(&str, &str); 19] = [
+pub const INTRINSIC: [(&str, &str); 20] = [
     ("appliance", "the host's appliance"),
     ("arch", "the host's architecture"),
     ("domain", "the site's DNS domain"),
@@ -143,14 +143,12 @@ pub const INTRINSIC: [(&str, &str); 19] = [
     ("site", "the site's name"),
     ("target", "the version that the kickstart is for: RHEL9"),
     ("target_family", "its letters: RHEL"),
+    ("target_major", "its number: 9"),
 ];
-
-/// The number in the target version; beside [`INTRINSIC`] only because it is derived from `target`.
-const TARGET_MAJOR: &str = "target_major";
 
 /// Whether an attribute is kgen's own.
 pub fn is_intrinsic(name: &str) -> bool {
-    name == TARGET_MAJOR || INTRINSIC.iter().any(|(known, _)| *known == name)
+    INTRINSIC.iter().any(|(known, _)| *known == name)
 }
 
 impl Host {
@@ -196,7 +194,7 @@ impl Inventory {
             "site" => self.site.name.clone(),
             "target" => host.target.to_string(),
             "target_family" => family().to_owned(),
-            TARGET_MAJOR => host.target[family().len()..].to_owned(),
+            "target_major" => host.target[family().len()..].to_owned(),
             _ => return None,
         })
     }
@@ -218,7 +216,7 @@ impl Inventory {
     }
 
     fn intrinsic_layer(&self, host: &Host) -> Layer {
-        let names = INTRINSIC.iter().map(|(name, _)| *name).chain([TARGET_MAJOR]);
+        let names = INTRINSIC.iter().map(|(name, _)| *name);
         names.filter_map(|name| Some((AttributeName::new(name)?, Entry::plain(self.intrinsic(host, name)?)))).collect()
     }
 }

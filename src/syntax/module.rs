@@ -8,7 +8,7 @@ use crate::condition::{Condition, ConditionId};
 use crate::diagnostic::Diagnostic;
 use crate::name::{RollName, suggestion};
 use crate::profile::{FileMode, SectionKind, Vars};
-use crate::source::{SourceTree, Span};
+use crate::source::{FileId, SourceTree, Span};
 use crate::syntax::element::{CONDITIONS, Context, find};
 use crate::syntax::xml::{Element, Node, decode, parse_fragment};
 use crate::text::{Form, Origin, Segment, TemplateText, Text};
@@ -202,6 +202,8 @@ pub struct ModuleReader<'c, 'a> {
     pub module: String,
     /// Files that are being included, outermost first.
     pub including: Vec<String>,
+    /// Every file that was included.
+    pub included: Vec<FileId>,
 }
 
 impl ModuleReader<'_, '_> {
@@ -650,6 +652,7 @@ impl ModuleReader<'_, '_> {
         }
         let text = self.decode_include(&found, span)?;
         let file = self.context.sources.add(found.clone(), text);
+        self.included.push(file);
         let nodes = parse_fragment(file, self.context.sources, self.context.diagnostics)?;
         self.including.push(found);
         Some(nodes)
@@ -659,6 +662,7 @@ impl ModuleReader<'_, '_> {
         let found = self.find_include(path, span, optional)?;
         let text = self.decode_include(&found, span)?;
         let file = self.context.sources.add(found, text.clone());
+        self.included.push(file);
         let whole = Span::new(file, 0, text.len());
         Some(Text::literal(text, Origin::Verbatim(whole)))
     }
