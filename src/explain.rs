@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::attribute::{Attributes, Entry, Scope};
-use crate::compile::{Generation, Variant, answers};
+use crate::compile::answers;
+use crate::generation::{Generation, Variant};
 use crate::emit::template::Templates;
 use crate::graph::{EdgeId, Graph};
 use crate::inventory::Host;
@@ -136,7 +137,7 @@ pub struct Explainer<'g> {
 impl<'g> Explainer<'g> {
     /// For a host that was compiled.
     pub fn new(generation: &'g Generation, host: &'g Host) -> Option<Self> {
-        let variant = generation.variant(&host.name)?;
+        let variant = generation.variant(host)?;
         let graph = generation.description.graphs.get(&variant.graph)?;
         Some(Self { generation, variant, host, graph, attributes: generation.inventory.attributes(host) })
     }
@@ -267,7 +268,7 @@ impl<'g> Explainer<'g> {
 
 /// The modules that a host has, for a picture; `None` for a host that was not compiled.
 pub fn modules_of(generation: &Generation, host: &Host) -> Option<BTreeSet<ModuleName>> {
-    let variant = generation.variant(&host.name)?;
+    let variant = generation.variant(host)?;
     Some(variant.resolution.modules.iter().map(|resolved| resolved.name.clone()).collect())
 }
 

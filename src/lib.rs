@@ -10,6 +10,7 @@ pub mod emit;
 pub mod eval;
 pub mod expand;
 pub mod explain;
+pub mod generation;
 pub mod graph;
 pub mod inventory;
 pub mod lint;

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::compile::Generation;
+use crate::generation::Generation;
 use crate::condition::Condition;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::emit::shell::has_metacharacters;
 use crate::inventory::{Inventory, is_intrinsic};
-use crate::name::{AttributeName, HostName, ModuleName, nearest};
+use crate::name::{AttributeName, HostName, ModuleName, slip_of};
 use crate::source::Span;
 use crate::{command, condition::ConditionId};
 
@@ -100,7 +100,7 @@ fn impossible_conditions(generation: &Generation, diagnostics: &mut Diagnostics)
         let unknown: Vec<_> = condition.attributes().into_iter().filter(|name| !domains.declared.contains_key(name)).collect();
         for name in unknown.iter().filter(|name| !is_intrinsic(name.as_str())) {
             let declared = domains.declared.keys().map(AttributeName::as_str);
-            if let Some(near) = nearest(name.as_str(), declared) {
+            if let Some(near) = slip_of(name.as_str(), declared) {
                 let message = format!("the condition `{condition}` reads the attribute `{name}`, which nothing sets");
                 diagnostics.push(Diagnostic::warning(span, message).hint(format!("did you mean `{near}`?")));
             }
@@ -162,7 +162,7 @@ fn can_hold(condition: &Condition, domains: &Domains) -> bool {
 fn unquoted_values(generation: &Generation, diagnostics: &mut Diagnostics) {
     let mut told: BTreeMap<Span, (AttributeName, HostName)> = BTreeMap::new();
     for host in generation.inventory.hosts.values() {
-        let Some(variant) = generation.variant(&host.name).filter(|variant| !variant.unquoted.is_empty()) else { continue };
+        let Some(variant) = generation.variant(host).filter(|variant| !variant.unquoted.is_empty()) else { continue };
         let attributes = generation.inventory.attributes(host);
         for (name, span) in &variant.unquoted {
             if !told.contains_key(span) && attributes.shown(name.as_str()).is_some_and(has_metacharacters) {

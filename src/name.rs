@@ -227,6 +227,12 @@ pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     scored.filter(|(far, _)| *far <= allowed).min().map(|(_, name)| name)
 }
 
+/// The known name that `text` is a slip of: one or two letters off, and long enough for that to be no chance.
+pub fn slip_of<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let near = nearest(text, known)?;
+    (text.len() >= 5 && strsim::damerau_levenshtein(text, near) <= 2).then_some(near)
+}
+
 /// `did you mean ..` for the nearest known name, or the list of what is known where it is short.
 pub fn suggestion<'a>(text: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
     if let Some(name) = nearest(text, known.clone()) {

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use crate::cli::args::Compile;
 use crate::cli::session::{Failure, Progress, Session};
-use crate::compile::{Generation, HostFaults, Variant};
+use crate::generation::{Generation, HostFaults};
 use crate::inventory::Host;
 use crate::write::{Access, Change, Output, WriteError};
 
@@ -22,7 +22,7 @@ pub fn run(session: &mut Session, arguments: &Compile) -> Result<(), Failure> {
     session.stop_on_errors()?;
     let output = Output::open(&arguments.output, &[FOLDER])?;
     let hosts: Vec<&Host> =
-        generation.inventory.hosts.values().filter(|host| generation.variant_of.contains_key(&host.name)).collect();
+        generation.inventory.hosts.values().filter(|host| generation.variant(host).is_some()).collect();
     let progress = session.progress();
     let changes = write_all(&generation, &hosts, &output, &progress);
     progress.clear();
@@ -85,7 +85,8 @@ fn write_all(
         if !generation.emit(host, buffer, &mut faults) {
             return Ok(Change::Same); // reported by `check_hosts`, which stopped us before
         }
-        let access = generation.variant(&host.name).map_or(Access::Public, |variant| access(generation, host, variant));
+        // A kickstart that holds a secret is its owner's to read.
+        let access = if generation.holds_secret(host) { Access::Private } else { Access::Public };
         let change = output.write(&format!("{FOLDER}/{}.ks", host.name), buffer, access)?;
         let count = done.fetch_add(1, Ordering::Relaxed) + 1;
         if count.is_multiple_of(100) {
@@ -94,14 +95,6 @@ fn write_all(
         Ok(change)
     });
     written.collect()
-}
-
-/// A kickstart that holds a secret is its owner's to read.
-fn access(generation: &Generation, host: &Host, variant: &Variant) -> Access {
-    let attributes = generation.inventory.attributes(host);
-    let secret = |name: &str| attributes.get(name).is_some_and(crate::attribute::Value::is_secret);
-    let holds = variant.prepared.slots.iter().any(|slot| secret(slot.name.as_str()));
-    if holds { Access::Private } else { Access::Public }
 }
 
 /// Files of hosts that are gone, if kgen wrote them.

@@ -26,7 +26,7 @@ pub fn run(session: &mut Session, arguments: &Explain) -> Result<(), Failure> {
     }
     if let Some(name) = &arguments.package {
         let Some(package) = explainer.package(name) else {
-            let known = generation.variant(&host.name).map(|variant| variant.profile.packages.keys().map(String::as_str).collect::<Vec<_>>());
+            let known = generation.variant(host).map(|variant| variant.profile.packages.keys().map(String::as_str).collect::<Vec<_>>());
             return Err(unknown("package", name, host.name.as_str(), &known.unwrap_or_default()));
         };
         return answer(session, &package, package_text);

@@ -60,7 +60,7 @@ fn of_host(session: &mut Session, name: &str) -> Result<Picture, Failure> {
     session.start_over();
     let generation = session.generation(&[name.to_owned()])?;
     let host = session.host(&generation.inventory, name)?;
-    let variant = generation.variant(&host.name);
+    let variant = generation.variant(host);
     let graph = variant.and_then(|variant| generation.description.graphs.get(&variant.graph));
     let (Some(graph), Some(modules)) = (graph, modules_of(&generation, host)) else { return Err(Failure::Faults) };
     let has = Has { modules, edges: edges_of(&generation, host, graph) };

@@ -15,6 +15,7 @@ use crate::diagnostic::Diagnostics;
 use crate::emit::template::Templates;
 use crate::eval;
 use crate::expand::undefined;
+use crate::generation::template_fault;
 use crate::inventory::{Host, Inventory};
 use crate::name::{AttributeName, GraphName, ModuleName, suggestion};
 use crate::profile::{File, FileMode, Part, Profile, SectionKind, Vars};
@@ -291,7 +292,7 @@ impl Filler<'_> {
                 },
                 Segment::Template(template) => match self.templates.render(template, self.host, self.attributes) {
                     Ok(rendered) => shown.push_str(&rendered),
-                    Err(error) => self.diagnostics.push(compile::template_fault(template, &error)),
+                    Err(error) => self.diagnostics.push(template_fault(template, &error)),
                 },
             }
         }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::attribute::{Secrets, Value};
 use crate::cli::args::{Color, Format, Global};
-use crate::compile::{Generation, Input, compile};
+use crate::compile::{Input, compile};
+use crate::generation::Generation;
 use crate::description::{Description, load};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, to_json, to_text};
 use crate::inventory::{Host, Inventory, file};

@@ -36,16 +36,20 @@ enum Step {
 }
 
 impl Prepared {
-    /// Prepares a text.
-    pub fn new(text: &Text) -> Self {
+    /// Prepares a text. Attributes for which `constant` has a value become literal.
+    pub fn new<'a>(text: &Text, constant: impl Fn(&AttributeName) -> Option<&'a str>) -> Self {
         let mut prepared = Self { literals: String::new(), steps: Vec::new(), slots: Vec::new() };
         for segment in &text.segments {
             match segment {
                 Segment::Literal { text, .. } => prepared.literal(text),
-                Segment::Attribute { name, form, span } => {
-                    let slot = prepared.slot(name, *span);
-                    prepared.steps.push(Step::Attribute(slot, *form));
-                }
+                Segment::Attribute { name, form, span } => match (constant(name), form) {
+                    (Some(value), Form::Plain) => prepared.literal(value),
+                    (Some(value), Form::SingleQuoted) => prepared.literal(&value.replace('\'', "'\\''")),
+                    (None, form) => {
+                        let slot = prepared.slot(name, *span);
+                        prepared.steps.push(Step::Attribute(slot, *form));
+                    }
+                },
                 Segment::Template(template) => prepared.steps.push(Step::Template(Arc::clone(template))),
             }
         }
@@ -69,21 +73,27 @@ impl Prepared {
         })
     }
 
-    /// Appends the text for one host to `out`. `values` are those of [`Prepared::slots`], in that order.
+    /// Appends the text for one host to `out`. `value` appends the value of a slot, by its index in
+    /// [`Prepared::slots`]; `render` gives the text of a template.
     ///
     /// # Errors
-    /// What `render` gives for a template that cannot be rendered; `out` is then not to be used.
+    /// What `value` or `render` gives; `out` is then not to be used.
     pub fn fill<E>(
         &self,
-        values: &[&str],
+        mut value: impl FnMut(usize, &mut Vec<u8>) -> Result<(), E>,
         render: impl Fn(&TemplateText) -> Result<Arc<str>, E>,
         out: &mut Vec<u8>,
     ) -> Result<(), E> {
         for step in &self.steps {
             match step {
                 Step::Literal(range) => out.extend_from_slice(&self.literals.as_bytes()[range.clone()]),
-                Step::Attribute(slot, Form::Plain) => out.extend_from_slice(values[*slot].as_bytes()),
-                Step::Attribute(slot, Form::SingleQuoted) => push_quoted(values[*slot], out),
+                Step::Attribute(slot, form) => {
+                    let start = out.len();
+                    value(*slot, out)?;
+                    if *form == Form::SingleQuoted {
+                        quote(start, out);
+                    }
+                }
                 Step::Template(template) => out.extend_from_slice(render(template)?.as_bytes()),
             }
         }
@@ -102,12 +112,15 @@ impl Prepared {
 }
 
 /// Inside single quotes only a single quote has to be written differently (POSIX shell, section 2.2.2).
-fn push_quoted(value: &str, out: &mut Vec<u8>) {
-    let mut pieces = value.split('\'');
-    out.extend_from_slice(pieces.next().unwrap_or_default().as_bytes());
-    for piece in pieces {
-        out.extend_from_slice(b"'\\''");
-        out.extend_from_slice(piece.as_bytes());
+fn quote(start: usize, out: &mut Vec<u8>) {
+    if out[start..].contains(&b'\'') {
+        let value = out.split_off(start);
+        for byte in value {
+            match byte {
+                b'\'' => out.extend_from_slice(b"'\\''"),
+                other => out.push(other),
+            }
+        }
     }
 }
 
@@ -128,11 +141,15 @@ mod tests {
             text.segments.push(Segment::Attribute { name: name.clone(), form, span });
             text.push(".", Origin::Generated);
         }
-        let prepared = Prepared::new(&text);
+        let prepared = Prepared::new(&text, |_| None);
         assert_eq!((prepared.slots.len(), prepared.steps.len()), (1, 5));
         let mut out = Vec::new();
         let render = |_: &TemplateText| Err::<Arc<str>, ()>(());
-        prepared.fill(&["it's"], render, &mut out).unwrap();
+        let value = |_, out: &mut Vec<u8>| {
+            out.extend_from_slice(b"it's");
+            Ok(())
+        };
+        prepared.fill(value, render, &mut out).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "ab it's.it'\\''s.");
     }
 }

@@ -20,10 +20,10 @@ pub fn delimiter(number: usize) -> String {
 /// cannot complete one, whatever stands around it. A lone number is not looked at: it only counts where the
 /// literal text has the stem, which [`has_stem`] tells.
 pub fn may_make_delimiter(value: &str) -> bool {
-    let numbered = format!("{DELIMITER}_");
+    const NUMBERED: &str = "KGEN_EOF_";
     value.split('\n').any(|line| {
         let stem = line.trim_end_matches(|c: char| c.is_ascii_digit());
-        !stem.is_empty() && numbered.contains(stem)
+        (1..=NUMBERED.len()).contains(&stem.len()) && NUMBERED.contains(stem)
     })
 }
 

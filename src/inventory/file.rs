@@ -307,8 +307,11 @@ fn hosts(table: &mut Table, defaults: &Defaults, inventory: &mut Inventory, diag
             continue;
         };
         let Some((arch, os, target)) = platform(&own, &appliance, defaults, (key, span), diagnostics) else { continue };
-        let host = Host { name, appliance, arch, os, target, rack, rank, interfaces, attributes, span };
+        let host = Host { name, appliance, arch, os, target, rack, rank, interfaces, attributes, number: 0, span };
         inventory.hosts.insert(host.name.clone(), host);
+    }
+    for (number, host) in inventory.hosts.values_mut().enumerate() {
+        host.number = number;
     }
 }
 

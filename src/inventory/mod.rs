@@ -8,6 +8,7 @@ pub mod file;
 pub mod table;
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -103,6 +104,8 @@ pub struct Host {
     pub interfaces: Vec<Interface>,
     /// Its own attributes.
     pub attributes: Arc<Layer>,
+    /// Its position among the hosts of the inventory, by name.
+    pub number: usize,
     /// Where it is declared.
     pub span: Span,
 }
@@ -151,6 +154,38 @@ pub fn is_intrinsic(name: &str) -> bool {
     INTRINSIC.iter().any(|(known, _)| *known == name)
 }
 
+/// The intrinsic attributes that differ from host to host; the others are those of its appliance and network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// `fqdn`
+    Fqdn,
+    /// `hostaddr`
+    Address,
+    /// `hostname`
+    Name,
+    /// `ksmac`
+    Hardware,
+    /// `rack`
+    Rack,
+    /// `rank`
+    Rank,
+}
+
+impl Own {
+    /// The attribute of this name, where it is one of a host's own.
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "fqdn" => Own::Fqdn,
+            "hostaddr" => Own::Address,
+            "hostname" => Own::Name,
+            "ksmac" => Own::Hardware,
+            "rack" => Own::Rack,
+            "rank" => Own::Rank,
+            _ => return None,
+        })
+    }
+}
+
 impl Host {
     /// The interface that the host boots from: the first in a network, else the first.
     pub fn boot_interface(&self) -> Option<&Interface> {
@@ -159,8 +194,29 @@ impl Host {
 }
 
 impl Inventory {
+    /// Appends the value of an attribute of the host's own, and gives whether it has one.
+    pub fn write_own(&self, host: &Host, own: Own, out: &mut Vec<u8>) -> bool {
+        let boot = host.boot_interface();
+        let written = match own {
+            Own::Name => return push(out, host.name.as_str()),
+            Own::Fqdn => {
+                push(out, host.name.as_str());
+                return self.site.domain.as_ref().is_none_or(|domain| push(out, ".") && push(out, domain));
+            }
+            Own::Address => boot.and_then(|boot| boot.ip).map(|ip| write!(out, "{ip}")),
+            Own::Hardware => boot.and_then(|boot| boot.address).map(|address| write!(out, "{address}")),
+            Own::Rack => host.rack.map(|rack| write!(out, "{rack}")),
+            Own::Rank => host.rank.map(|rank| write!(out, "{rank}")),
+        };
+        written.is_some_and(|written| written.is_ok())
+    }
+
     /// The value of an intrinsic attribute; `None` where the host has none.
     pub fn intrinsic(&self, host: &Host, name: &str) -> Option<String> {
+        if let Some(own) = Own::named(name) {
+            let mut value = Vec::new();
+            return self.write_own(host, own, &mut value).then(|| String::from_utf8_lossy(&value).into_owned());
+        }
         let boot = host.boot_interface();
         let network = boot.and_then(|interface| self.networks.get(interface.network.as_ref()?.as_str()));
         let family = || host.target.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -168,16 +224,8 @@ impl Inventory {
             "appliance" => host.appliance.to_string(),
             "arch" => host.arch.to_string(),
             "domain" => self.site.domain.clone()?,
-            "fqdn" => self
-                .site
-                .domain
-                .as_ref()
-                .map_or_else(|| host.name.to_string(), |domain| format!("{}.{domain}", host.name)),
             "gateway" => network?.gateway?.to_string(),
-            "hostaddr" => boot?.ip?.to_string(),
-            "hostname" => host.name.to_string(),
             "ksdevice" => boot?.name.clone(),
-            "ksmac" => boot?.address?.to_string(),
             "nameservers" => {
                 let servers: Vec<_> = network?.nameservers.iter().map(ToString::to_string).collect();
                 if servers.is_empty() {
@@ -188,8 +236,6 @@ impl Inventory {
             "netmask" => network?.subnet.netmask().to_string(),
             "os" => host.os.to_string(),
             "prefix" => network?.subnet.prefix.to_string(),
-            "rack" => host.rack?.to_string(),
-            "rank" => host.rank?.to_string(),
             "server" => self.site.server.clone()?,
             "site" => self.site.name.clone(),
             "target" => host.target.to_string(),
@@ -219,4 +265,9 @@ impl Inventory {
         let names = INTRINSIC.iter().map(|(name, _)| *name);
         names.filter_map(|name| Some((AttributeName::new(name)?, Entry::plain(self.intrinsic(host, name)?)))).collect()
     }
+}
+
+fn push(out: &mut Vec<u8>, text: &str) -> bool {
+    out.extend_from_slice(text.as_bytes());
+    true
 }

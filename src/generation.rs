@@ -1,0 +1,344 @@
+//! One compiled state of description and inventory: what answers for every host.
+//!
+//! Made by [`crate::compile`]. For one more host of a variant, values are looked up and bytes copied: the
+//! attributes that all hosts of a cohort share are bytes of its text already.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::attribute::{Attributes, Secrets};
+use crate::description::Description;
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
+use crate::emit::kickstart::{Break, Kickstart, kickstart};
+use crate::emit::prepare::{Prepared, Slot};
+use crate::emit::template::{TemplateError, Templates};
+use crate::expand::undefined;
+use crate::inventory::{Host, Inventory, Own};
+use crate::name::{AttributeName, GraphName, HostName};
+use crate::profile::Profile;
+use crate::resolve::Resolution;
+use crate::source::{Sources, Span};
+use crate::text::TemplateText;
+
+/// One compiled state of description and inventory.
+#[derive(Debug)]
+pub struct Generation {
+    /// Content hash of description and inventory, in hexadecimal.
+    pub id: String,
+    /// What was compiled.
+    pub description: Arc<Description>,
+    /// For whom.
+    pub inventory: Arc<Inventory>,
+    /// Profiles that hosts share.
+    pub variants: Vec<Variant>,
+    /// Texts of all files.
+    pub sources: Arc<Sources>,
+    cohorts: Vec<Cohort>,
+    /// Index in `cohorts` by the host's number; a host that was not compiled has none.
+    cohort_of: Vec<Option<usize>>,
+    templates: Templates,
+    secrets: Secrets,
+}
+
+/// A profile that hosts share, and their kickstart without their values.
+#[derive(Debug)]
+pub struct Variant {
+    /// The name of the graph that was followed.
+    pub graph: GraphName,
+    /// The modules and how they came in.
+    pub resolution: Resolution,
+    /// What the hosts are to become.
+    pub profile: Profile,
+    /// Their kickstart.
+    pub kickstart: Kickstart,
+    /// References in scripts that stand outside of quotes.
+    pub unquoted: Vec<(AttributeName, Span)>,
+}
+
+/// Hosts of one variant that share all values but their own: same appliance, platform and boot network.
+#[derive(Debug)]
+pub struct Cohort {
+    variant: usize,
+    prepared: Prepared,
+    /// Where the value of each slot comes from.
+    values: Vec<SlotValue>,
+    /// Whether a secret stands in the text.
+    holds_secret: bool,
+    hosts: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct SlotValue {
+    /// One of the host's own, or else an attribute to be looked up.
+    own: Option<Own>,
+    /// Whether its value has to stay on its line.
+    one_line: bool,
+}
+
+/// What hosts of one cohort have in common, beside their variant.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Common<'h> {
+    appliance: &'h str,
+    arch: &'h str,
+    os: &'h str,
+    network: Option<&'h str>,
+    device: Option<&'h str>,
+}
+
+/// Divides the hosts of each variant into cohorts, and prepares the text of each.
+pub fn cohorts(inventory: &Inventory, variants: &[Variant], members: &[Vec<&Host>], secrets: &Secrets) -> Vec<Cohort> {
+    let mut cohorts = Vec::new();
+    for (variant, members) in members.iter().enumerate() {
+        let mut groups: BTreeMap<Common, Vec<&Host>> = BTreeMap::new();
+        for host in members {
+            let boot = host.boot_interface();
+            let common = Common {
+                appliance: host.appliance.as_str(),
+                arch: &host.arch,
+                os: &host.os,
+                network: boot.and_then(|boot| Some(boot.network.as_ref()?.as_str())),
+                device: boot.map(|boot| boot.name.as_str()),
+            };
+            groups.entry(common).or_default().push(host);
+        }
+        cohorts.extend(groups.into_values().map(|hosts| cohort(inventory, (variant, &variants[variant]), &hosts, secrets)));
+    }
+    cohorts
+}
+
+fn cohort(inventory: &Inventory, (number, variant): (usize, &Variant), hosts: &[&Host], secrets: &Secrets) -> Cohort {
+    let attributes = inventory.attributes(hosts[0]);
+    let differing: BTreeSet<&AttributeName> = hosts.iter().flat_map(|host| host.attributes.keys()).collect();
+    // A value that needs a look at the finished text stays a slot, so that the look is taken.
+    let constant = |name: &AttributeName| {
+        let differs = Own::named(name.as_str()).is_some() || differing.contains(name);
+        let value = attributes.get(name.as_str()).filter(|_| !differs).and_then(|value| secrets.reveal(value));
+        value.filter(|value| !value.contains(['\n', '\r']) && !variant.kickstart.must_be_checked(value))
+    };
+    let prepared = Prepared::new(&variant.kickstart.text, constant);
+    let one_line = |slot: &Slot| variant.kickstart.on_one_line.iter().any(|(name, _)| *name == slot.name);
+    let value = |slot: &Slot| SlotValue { own: Own::named(slot.name.as_str()), one_line: one_line(slot) };
+    let is_secret = |(name, _): (&AttributeName, Span)| {
+        hosts.iter().any(|host| {
+            let own = host.attributes.get(name.as_str()).map(|entry| &entry.value);
+            own.or_else(|| attributes.get(name.as_str())).is_some_and(crate::attribute::Value::is_secret)
+        })
+    };
+    Cohort {
+        variant: number,
+        values: prepared.slots.iter().map(value).collect(),
+        prepared,
+        holds_secret: variant.kickstart.text.attributes().any(is_secret),
+        hosts: hosts.iter().map(|host| host.number).collect(),
+    }
+}
+
+/// Faults of single hosts, those that are the same folded into one.
+#[derive(Debug, Default)]
+pub struct HostFaults {
+    hosts: BTreeMap<Diagnostic, Vec<HostName>>,
+}
+
+impl HostFaults {
+    fn add(&mut self, fault: Diagnostic, host: &HostName) {
+        self.hosts.entry(fault).or_default().push(host.clone());
+    }
+
+    /// Takes over what another thread found.
+    pub fn append(&mut self, other: HostFaults) {
+        for (fault, hosts) in other.hosts {
+            self.hosts.entry(fault).or_default().extend(hosts);
+        }
+    }
+
+    /// Whether there is an error among them.
+    pub fn has_errors(&self) -> bool {
+        self.hosts.keys().any(|fault| fault.severity == Severity::Error)
+    }
+
+    /// As diagnostics that name the first host and count the others.
+    pub fn report(self, diagnostics: &mut Diagnostics) {
+        for (mut fault, mut hosts) in self.hosts {
+            hosts.sort();
+            hosts.dedup();
+            let Some(first) = hosts.first() else { continue };
+            let others = match hosts.len() - 1 {
+                0 => String::new(),
+                1 => " and 1 other host".to_owned(),
+                count => format!(" and {count} other hosts"),
+            };
+            fault.message = format!("{}, for `{first}`{others}", fault.message);
+            diagnostics.push(fault);
+        }
+    }
+}
+
+impl Generation {
+    /// Puts together what the passes made.
+    pub fn new(
+        id: String,
+        (description, inventory): (Arc<Description>, Arc<Inventory>),
+        (variants, cohorts): (Vec<Variant>, Vec<Cohort>),
+        sources: Arc<Sources>,
+        secrets: Secrets,
+    ) -> Self {
+        let mut cohort_of = vec![None; inventory.hosts.len()];
+        for (index, cohort) in cohorts.iter().enumerate() {
+            for host in &cohort.hosts {
+                cohort_of[*host] = Some(index);
+            }
+        }
+        let templates = Templates::new(Arc::clone(&inventory));
+        Self { id, description, inventory, variants, sources, cohorts, cohort_of, templates, secrets }
+    }
+
+    fn cohort(&self, host: &Host) -> Option<&Cohort> {
+        self.cohorts.get((*self.cohort_of.get(host.number)?)?)
+    }
+
+    /// The variant of a host; none where it was not compiled.
+    pub fn variant(&self, host: &Host) -> Option<&Variant> {
+        self.variants.get(self.cohort(host)?.variant)
+    }
+
+    /// Whether the kickstart of a host holds a secret.
+    pub fn holds_secret(&self, host: &Host) -> bool {
+        self.cohort(host).is_some_and(|cohort| cohort.holds_secret)
+    }
+
+    /// Appends a host's kickstart to `out`, and gives whether it is whole. Where it is not, `faults` says why, and
+    /// nothing of `out` is to be used.
+    pub fn emit(&self, host: &Host, out: &mut Vec<u8>, faults: &mut HostFaults) -> bool {
+        let Some(cohort) = self.cohort(host) else { return false };
+        let variant = &self.variants[cohort.variant];
+        let filling = Filling { generation: self, host, attributes: OnceCell::new() };
+        let start = out.len();
+        let mut whole = true;
+        // Most values cannot end anything, and are seen not to at a glance.
+        let mut suspicious = cohort.prepared.has_templates();
+        let value = |index: usize, out: &mut Vec<u8>| {
+            let slot = &cohort.prepared.slots[index];
+            let start = out.len();
+            whole &= filling.value(slot, &cohort.values[index], out, faults);
+            let text = str::from_utf8(&out[start..]).unwrap_or_default();
+            suspicious |= variant.kickstart.must_be_checked(text);
+            Ok::<(), Diagnostic>(())
+        };
+        let filled = cohort.prepared.fill(value, |template| filling.template(template), out);
+        if let Err(fault) = filled {
+            faults.add(fault, &host.name);
+            return false;
+        }
+        whole && (!suspicious || filling.recheck(variant, start, out, faults))
+    }
+}
+
+/// One host's kickstart being written.
+struct Filling<'f> {
+    generation: &'f Generation,
+    host: &'f Host,
+    /// Made only if a value is not the host's own: it costs more than copying the text.
+    attributes: OnceCell<Attributes>,
+}
+
+impl Filling<'_> {
+    fn attributes(&self) -> &Attributes {
+        self.attributes.get_or_init(|| self.generation.inventory.attributes(self.host))
+    }
+
+    /// Appends the value of a slot; reports one that is missing, or has a line end where it may not.
+    fn value(&self, slot: &Slot, value: &SlotValue, out: &mut Vec<u8>, faults: &mut HostFaults) -> bool {
+        if value.own.is_some_and(|own| self.generation.inventory.write_own(self.host, own, out)) {
+            return true;
+        }
+        let found = self.attributes().get(slot.name.as_str());
+        let Some(text) = found.and_then(|value| self.generation.secrets.reveal(value)) else {
+            let fault = match found {
+                None => undefined(&slot.name, slot.span, self.attributes(), self.generation.inventory.language),
+                Some(value) => unknown_secret(&slot.name, value.shown(), slot.span),
+            };
+            let severity = fault.severity;
+            faults.add(fault, &self.host.name);
+            return severity != Severity::Error;
+        };
+        if value.one_line && text.contains(['\n', '\r']) {
+            let message = format!("the value of `{}` has more than one line, but stands in a line of the kickstart", slot.name);
+            faults.add(Diagnostic::error(slot.span, message), &self.host.name);
+            return false;
+        }
+        out.extend_from_slice(text.as_bytes());
+        true
+    }
+
+    fn template(&self, template: &TemplateText) -> Result<Arc<str>, Diagnostic> {
+        let rendered = self.generation.templates.render(template, Some(self.host), self.attributes());
+        rendered.map_err(|error| template_fault(template, &error))
+    }
+
+    /// Looks at the finished text of a host with an unusual value: a here-document gets another delimiter, a
+    /// section that would end early is an error.
+    fn recheck(&self, variant: &Variant, start: usize, out: &mut Vec<u8>, faults: &mut HostFaults) -> bool {
+        let mut broken = variant.kickstart.broken(&String::from_utf8_lossy(&out[start..]));
+        let mut attempt = variant.kickstart.delimiters.0;
+        while broken == Some(Break::HereDocument) && attempt < 1000 {
+            attempt += 100;
+            let again = kickstart(&variant.profile, &self.generation.id, &self.generation.sources, attempt);
+            let prepared = Prepared::new(&again.text, |_| None);
+            out.truncate(start);
+            let value = |index: usize, out: &mut Vec<u8>| {
+                let found = self.attributes().get(prepared.slots[index].name.as_str());
+                let text = found.and_then(|value| self.generation.secrets.reveal(value));
+                out.extend_from_slice(text.unwrap_or_default().as_bytes());
+                Ok::<(), Diagnostic>(())
+            };
+            if let Err(fault) = prepared.fill(value, |template| self.template(template), out) {
+                faults.add(fault, &self.host.name);
+                return false;
+            }
+            broken = again.broken(&String::from_utf8_lossy(&out[start..]));
+        }
+        if broken.is_some() {
+            faults.add(self.breaking(variant), &self.host.name);
+        }
+        broken.is_none()
+    }
+
+    /// The fault of a value that ends a section; names the likeliest.
+    fn breaking(&self, variant: &Variant) -> Diagnostic {
+        let value = |name: &AttributeName| self.attributes().get(name.as_str()).and_then(|value| self.generation.secrets.reveal(value));
+        let references: Vec<_> = variant.kickstart.text.attributes().collect();
+        let breaks = |(name, _): &&(&AttributeName, Span)| value(name).is_some_and(|value| value.contains('%'));
+        let fault = match references.iter().find(breaks) {
+            Some((name, span)) => Diagnostic::error(*span, format!("the value of `{name}` would end a section of the kickstart early")),
+            None => Diagnostic::error(self.host.span, "the output of a template would end a section of the kickstart early"),
+        };
+        fault.hint("no line of it may start with `%end`, `%post` or another section's name")
+    }
+}
+
+/// Templates stand in a file as they are, so a line in one is a line in the file.
+fn template_line(template: &TemplateText, error: &TemplateError) -> Span {
+    let before: usize = template.source.split_inclusive('\n').take(error.line.saturating_sub(1)).map(str::len).sum();
+    let line = template.source[before..].lines().next().unwrap_or_default();
+    let indent = line.len() - line.trim_start().len();
+    let start = template.span.start as usize + before + indent;
+    Span::new(template.span.file, start, start + line.trim().len().max(1))
+}
+
+/// The fault of a template, at its line.
+pub fn template_fault(template: &TemplateText, error: &TemplateError) -> Diagnostic {
+    let span = template_line(template, error);
+    Diagnostic::error(span, format!("the template does not work: {}", error.message))
+        .hint("templates see `host`, `attributes`, `hosts`, `site`, `networks` and `appliances`")
+}
+
+fn unknown_secret(name: &AttributeName, shown: &str, span: Span) -> Diagnostic {
+    let secret = shown.trim_start_matches("(secret ").trim_end_matches(')');
+    Diagnostic::error(span, format!("the attribute `{name}` is the secret `{secret}`, which nobody gave")).hint(
+        format!(
+            "write it into secrets/{secret} beside the inventory, or set KGEN_SECRET_{}",
+            secret.to_uppercase().replace('-', "_")
+        ),
+    )
+}
