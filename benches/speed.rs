@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use kgen::attribute::Secrets;
 use kgen::compile::{Input, compile};
-use kgen::generation::{Generation, HostFaults};
 use kgen::description::load;
 use kgen::diagnostic::{Diagnostics, to_text};
+use kgen::generation::{Generation, HostFaults};
 use kgen::inventory::{Host, file};
 use kgen::source::{SourceTree, Sources};
 use rayon::prelude::*;
@@ -35,7 +35,11 @@ fn main() {
         cold(&subject);
         let (small, _) = hosts(&subject, 1_000);
         let (large, generation) = hosts(&subject, 100_000);
-        println!("100,000 hosts against 1,000, per host: whole {:.2}, one kickstart {:.2}", large.whole / small.whole, large.emit / small.emit);
+        println!(
+            "100,000 hosts against 1,000, per host: whole {:.2}, one kickstart {:.2}",
+            large.whole / small.whole,
+            large.emit / small.emit
+        );
         against_memcpy(&generation);
         cores(&generation);
         drop(generation);
@@ -54,14 +58,21 @@ fn subjects() -> Vec<Subject> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let example = std::fs::read_to_string(root.join("examples/hydra/cluster.toml")).unwrap();
     let attributes = example.split("[attributes]").nth(1).unwrap().split("\n[").next().unwrap();
-    let attributes = attributes.replace("{ secret = \"rootpw\" }", "\"*\"").replace("{ secret = \"munge_key\" }", "\"x\"");
-    let attributes: String = attributes.lines().filter(|line| line.contains('=')).map(|line| format!("{line}\n")).collect();
-    let mut subjects = vec![Subject { name: "the shipped description", description: root.to_path_buf(), head: format!("[attributes]\n{attributes}") }];
+    let attributes =
+        attributes.replace("{ secret = \"rootpw\" }", "\"*\"").replace("{ secret = \"munge_key\" }", "\"x\"");
+    let attributes: String =
+        attributes.lines().filter(|line| line.contains('=')).map(|line| format!("{line}\n")).collect();
+    let mut subjects = vec![Subject {
+        name: "the shipped description",
+        description: root.to_path_buf(),
+        head: format!("[attributes]\n{attributes}"),
+    }];
     let data = std::env::var_os("KGEN_CONFORMANCE").map_or_else(|| root.join("../shared/conformance"), PathBuf::from);
     if data.is_dir() {
         let case = data.join("rolls/cases/compute-x86_64-full/attrs.json");
         let given: serde_json::Value = serde_json::from_slice(&std::fs::read(case).unwrap()).unwrap();
-        let mut head = "[language]\neval = \"off\"\nundefined = \"warn\"\nunknown = \"warn\"\n[attributes]\n".to_owned();
+        let mut head =
+            "[language]\neval = \"off\"\nundefined = \"warn\"\nunknown = \"warn\"\n[attributes]\n".to_owned();
         for (name, value) in given["effective"].as_object().unwrap() {
             if !kgen::inventory::is_intrinsic(name) {
                 let _ = writeln!(head, "\"{name}\" = {value}");
@@ -86,7 +97,10 @@ impl Subject {
             let _ = writeln!(
                 text,
                 "[hosts.compute-{}-{}]\nappliance = \"compute\"\nrack = {}\nrank = {}\ninterfaces = [{{ name = \"eth0\", network = \"private\", address = \"52:54:00:{a:02x}:{b:02x}:{c:02x}\", ip = \"10.{a}.{b}.{c}\" }}]",
-                host / 100, host % 100, host / 100, host % 100
+                host / 100,
+                host % 100,
+                host / 100,
+                host % 100
             );
         }
         text
@@ -103,8 +117,16 @@ impl Subject {
         // RHEL7 commands of rolls from 2017 may be unknown to it; what counts here is the time.
         let mut faults = Diagnostics::default();
         let generation = compile(Arc::new(description), Arc::new(inventory), Secrets::default(), input, &mut faults);
-        let errors: Vec<_> = diagnostics.sorted().into_iter().filter(|fault| fault.severity == kgen::diagnostic::Severity::Error).collect();
-        assert!(errors.is_empty(), "{}", errors.first().map(|fault| to_text(fault, &generation.sources, false)).unwrap_or_default());
+        let errors: Vec<_> = diagnostics
+            .sorted()
+            .into_iter()
+            .filter(|fault| fault.severity == kgen::diagnostic::Severity::Error)
+            .collect();
+        assert!(
+            errors.is_empty(),
+            "{}",
+            errors.first().map(|fault| to_text(fault, &generation.sources, false)).unwrap_or_default()
+        );
         generation
     }
 }
@@ -128,7 +150,8 @@ fn cold(subject: &Subject) {
     let site = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
     std::fs::write(site.path(), subject.inventory(1)).unwrap();
     let run = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_kgen")).args(arguments).arg("--site").arg(site.path()).output().unwrap();
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_kgen")).args(arguments).arg("--site").arg(site.path()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     };
     let time = best(20, || run(&["profile", "compute-0-0", "--format", "json"]));
@@ -222,7 +245,10 @@ fn cores(generation: &Generation) {
 /// A process of its own, so that its memory is its own.
 fn memory(subject: &Subject) {
     for count in [1_000, 100_000] {
-        let output = Command::new(std::env::current_exe().unwrap()).args(["--memory", subject.name, &count.to_string()]).output().unwrap();
+        let output = Command::new(std::env::current_exe().unwrap())
+            .args(["--memory", subject.name, &count.to_string()])
+            .output()
+            .unwrap();
         println!("{}", String::from_utf8_lossy(&output.stdout).trim());
     }
 }

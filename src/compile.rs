@@ -133,7 +133,9 @@ fn groups<'h>(
     diagnostics: &mut Diagnostics,
 ) -> Vec<(Key, Vec<&'h Host>)> {
     let mut questions: BTreeMap<(ModuleName, GraphName), Questions> = BTreeMap::new();
-    for appliance in inventory.appliances.values().filter(|appliance| description.modules.contains_key(&appliance.module)) {
+    for appliance in
+        inventory.appliances.values().filter(|appliance| description.modules.contains_key(&appliance.module))
+    {
         for graph in description.graphs.values() {
             let asked = questions_of(description, graph, &appliance.module);
             questions.insert((appliance.module.clone(), graph.name.clone()), asked);

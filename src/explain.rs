@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use crate::attribute::{Attributes, Entry, Scope};
 use crate::compile::answers;
-use crate::generation::{Generation, Variant};
 use crate::emit::template::Templates;
+use crate::generation::{Generation, Variant};
 use crate::graph::{EdgeId, Graph};
 use crate::inventory::Host;
 use crate::name::{AttributeName, ModuleName};
@@ -153,9 +153,10 @@ impl<'g> Explainer<'g> {
         let render = |segment: &Segment| match segment {
             Segment::Literal { text, .. } => text.to_string(),
             Segment::Attribute { name, .. } => self.attributes.shown(name.as_str()).unwrap_or_default().to_owned(),
-            Segment::Template(template) => {
-                templates.render(template, Some(self.host), &self.attributes).map(|text| text.to_string()).unwrap_or_default()
-            }
+            Segment::Template(template) => templates
+                .render(template, Some(self.host), &self.attributes)
+                .map(|text| text.to_string())
+                .unwrap_or_default(),
         };
         let lines = split(&self.variant.kickstart.text, render);
         lines.into_iter().enumerate().map(|(index, line)| self.line(index + 1, line)).collect()
@@ -180,7 +181,9 @@ impl<'g> Explainer<'g> {
     fn module_of(&self, span: Span) -> Option<ModuleName> {
         let modules = self.variant.profile.modules.iter();
         let mut known = modules.filter_map(|used| self.generation.description.modules.get(&used.name));
-        let holds = |module: &&crate::description::Module| module.files.contains(&span.file) || module.included.contains(&span.file);
+        let holds = |module: &&crate::description::Module| {
+            module.files.contains(&span.file) || module.included.contains(&span.file)
+        };
         known.find(holds).map(|module| module.name.clone())
     }
 
@@ -210,7 +213,8 @@ impl<'g> Explainer<'g> {
     /// A module and all edges to it.
     pub fn module(&self, name: &ModuleName) -> ModuleOrigin {
         let own: BTreeSet<_> = self.variant.profile.modules.iter().map(|module| &module.name).collect();
-        let edges = self.graph.edges_to(name).into_iter().map(|edge| (self.step(edge), own.contains(self.graph.ends(edge).0)));
+        let edges =
+            self.graph.edges_to(name).into_iter().map(|edge| (self.step(edge), own.contains(self.graph.ends(edge).0)));
         ModuleOrigin { module: name.to_string(), chain: self.chain(name), edges: edges.collect() }
     }
 

@@ -102,7 +102,9 @@ pub fn cohorts(inventory: &Inventory, variants: &[Variant], members: &[Vec<&Host
             };
             groups.entry(common).or_default().push(host);
         }
-        cohorts.extend(groups.into_values().map(|hosts| cohort(inventory, (variant, &variants[variant]), &hosts, secrets)));
+        cohorts.extend(
+            groups.into_values().map(|hosts| cohort(inventory, (variant, &variants[variant]), &hosts, secrets)),
+        );
     }
     cohorts
 }
@@ -263,7 +265,8 @@ impl Filling<'_> {
             return severity != Severity::Error;
         };
         if value.one_line && text.contains(['\n', '\r']) {
-            let message = format!("the value of `{}` has more than one line, but stands in a line of the kickstart", slot.name);
+            let message =
+                format!("the value of `{}` has more than one line, but stands in a line of the kickstart", slot.name);
             faults.add(Diagnostic::error(slot.span, message), &self.host.name);
             return false;
         }
@@ -306,12 +309,18 @@ impl Filling<'_> {
 
     /// The fault of a value that ends a section; names the likeliest.
     fn breaking(&self, variant: &Variant) -> Diagnostic {
-        let value = |name: &AttributeName| self.attributes().get(name.as_str()).and_then(|value| self.generation.secrets.reveal(value));
+        let value = |name: &AttributeName| {
+            self.attributes().get(name.as_str()).and_then(|value| self.generation.secrets.reveal(value))
+        };
         let references: Vec<_> = variant.kickstart.text.attributes().collect();
         let breaks = |(name, _): &&(&AttributeName, Span)| value(name).is_some_and(|value| value.contains('%'));
         let fault = match references.iter().find(breaks) {
-            Some((name, span)) => Diagnostic::error(*span, format!("the value of `{name}` would end a section of the kickstart early")),
-            None => Diagnostic::error(self.host.span, "the output of a template would end a section of the kickstart early"),
+            Some((name, span)) => {
+                Diagnostic::error(*span, format!("the value of `{name}` would end a section of the kickstart early"))
+            }
+            None => {
+                Diagnostic::error(self.host.span, "the output of a template would end a section of the kickstart early")
+            }
         };
         fault.hint("no line of it may start with `%end`, `%post` or another section's name")
     }

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::generation::Generation;
 use crate::condition::Condition;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::emit::shell::has_metacharacters;
+use crate::generation::Generation;
 use crate::inventory::{Inventory, is_intrinsic};
 use crate::name::{AttributeName, HostName, ModuleName, slip_of};
 use crate::source::Span;
@@ -44,7 +44,8 @@ fn unreachable_modules(generation: &Generation, diagnostics: &mut Diagnostics) {
         } else {
             Diagnostic::warning(span, format!("the module `{name}` is unreachable: no appliance inherits it"))
         };
-        diagnostics.push(found.hint(format!("an edge to `{name}`, or [appliances.{name}] in the inventory, makes use of it")));
+        diagnostics
+            .push(found.hint(format!("an edge to `{name}`, or [appliances.{name}] in the inventory, makes use of it")));
     }
 }
 
@@ -57,7 +58,11 @@ impl Domains {
     fn new(inventory: &Inventory) -> Self {
         let mut declared: BTreeMap<AttributeName, BTreeSet<Option<String>>> = BTreeMap::new();
         let hosts = inventory.hosts.values().map(|host| &host.attributes);
-        let scopes = inventory.os.values().chain(inventory.appliances.values().map(|appliance| &appliance.attributes)).chain(hosts);
+        let scopes = inventory
+            .os
+            .values()
+            .chain(inventory.appliances.values().map(|appliance| &appliance.attributes))
+            .chain(hosts);
         for layer in scopes.chain([&inventory.attributes]) {
             for (name, entry) in layer.iter() {
                 let value = entry.value.shown();
@@ -79,7 +84,10 @@ impl Domains {
         domains.intrinsic("os", ["linux", "sunos"].into_iter().chain(inventory.hosts.values().map(|host| &*host.os)));
         domains.intrinsic("target", command::versions());
         domains.intrinsic("target_family", ["RHEL", "F"].into_iter());
-        domains.intrinsic("target_major", command::versions().map(|version| version.trim_start_matches(char::is_alphabetic)));
+        domains.intrinsic(
+            "target_major",
+            command::versions().map(|version| version.trim_start_matches(char::is_alphabetic)),
+        );
         domains.intrinsic("appliance", inventory.appliances.keys().map(crate::name::ApplianceName::as_str));
         domains
     }
@@ -97,7 +105,8 @@ fn impossible_conditions(generation: &Generation, diagnostics: &mut Diagnostics)
     let places = condition_places(generation);
     for (id, span) in places {
         let condition = conditions.get(id);
-        let unknown: Vec<_> = condition.attributes().into_iter().filter(|name| !domains.declared.contains_key(name)).collect();
+        let unknown: Vec<_> =
+            condition.attributes().into_iter().filter(|name| !domains.declared.contains_key(name)).collect();
         for name in unknown.iter().filter(|name| !is_intrinsic(name.as_str())) {
             let declared = domains.declared.keys().map(AttributeName::as_str);
             if let Some(near) = slip_of(name.as_str(), declared) {
@@ -113,7 +122,8 @@ fn impossible_conditions(generation: &Generation, diagnostics: &mut Diagnostics)
 }
 
 fn declared_values(condition: &Condition, domains: &Domains) -> String {
-    let shown = |value: &Option<String>| value.as_ref().map_or_else(|| "no value".to_owned(), |value| format!("`{value}`"));
+    let shown =
+        |value: &Option<String>| value.as_ref().map_or_else(|| "no value".to_owned(), |value| format!("`{value}`"));
     let of = |name: &AttributeName| {
         let values: Vec<_> = domains.declared.get(name).into_iter().flatten().map(shown).collect();
         format!("`{name}` is {}", values.join(" or "))
@@ -141,7 +151,8 @@ fn condition_places(generation: &Generation) -> BTreeMap<ConditionId, Span> {
 
 fn can_hold(condition: &Condition, domains: &Domains) -> bool {
     let names: Vec<_> = condition.attributes().into_iter().collect();
-    let values: Vec<Vec<&Option<String>>> = names.iter().map(|name| domains.declared.get(name).into_iter().flatten().collect()).collect();
+    let values: Vec<Vec<&Option<String>>> =
+        names.iter().map(|name| domains.declared.get(name).into_iter().flatten().collect()).collect();
     let combinations: usize = values.iter().map(Vec::len).product();
     if combinations > MAX_COMBINATIONS {
         return true;
@@ -171,7 +182,9 @@ fn unquoted_values(generation: &Generation, diagnostics: &mut Diagnostics) {
         }
     }
     for (span, (name, host)) in told {
-        let message = format!("the value of `{name}` for `{host}` stands unquoted in a script, and has characters that the shell interprets");
+        let message = format!(
+            "the value of `{name}` for `{host}` stands unquoted in a script, and has characters that the shell interprets"
+        );
         diagnostics.push(Diagnostic::warning(span, message).hint(format!("write \"&{name};\" if it is one word")));
     }
 }

@@ -59,7 +59,13 @@ pub struct Has {
 }
 
 /// Draws what can be reached from `root`, or the whole graph. Without `has`, everything counts as had.
-pub fn picture(description: &Description, graph: &Graph, root: Option<&ModuleName>, has: Option<&Has>, title: String) -> Picture {
+pub fn picture(
+    description: &Description,
+    graph: &Graph,
+    root: Option<&ModuleName>,
+    has: Option<&Has>,
+    title: String,
+) -> Picture {
     let shown: BTreeSet<ModuleName> = match root {
         Some(root) => graph.reach(root, |_| true).into_iter().map(|(name, _)| name).collect(),
         None => graph.modules().cloned().collect(),

@@ -22,7 +22,9 @@ impl Case {
         for line in text.split_inclusive('\n') {
             match line.strip_prefix("=== ") {
                 Some(name) => sections.push((name.trim().to_owned(), String::new())),
-                None => sections.last_mut().unwrap_or_else(|| panic!("{path:?}: text before a section")).1.push_str(line),
+                None => {
+                    sections.last_mut().unwrap_or_else(|| panic!("{path:?}: text before a section")).1.push_str(line)
+                }
             }
         }
         Self { path, sections }
@@ -35,7 +37,9 @@ impl Case {
     /// Runs the case in a directory of its own: exit code, stdout, stderr.
     fn run(&self) -> BTreeMap<&'static str, String> {
         let directory = tempfile::tempdir().unwrap();
-        for (name, text) in self.sections.iter().filter(|(name, _)| !RESULTS.contains(&name.as_str()) && name != "command") {
+        for (name, text) in
+            self.sections.iter().filter(|(name, _)| !RESULTS.contains(&name.as_str()) && name != "command")
+        {
             let path = directory.path().join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, unescape(text)).unwrap();
@@ -114,7 +118,8 @@ fn the_catalogue_has_sixty_distinct_faults() {
     let mut messages = BTreeSet::new();
     for case in cases() {
         let lines = case.section("stderr").unwrap_or_default().lines();
-        let kinds = lines.filter(|line| line.starts_with("error: ") || line.starts_with("warning: ") || line.starts_with("note: "));
+        let kinds = lines
+            .filter(|line| line.starts_with("error: ") || line.starts_with("warning: ") || line.starts_with("note: "));
         // A fault is what is said with the names left out.
         messages.extend(kinds.map(|line| line.split('`').step_by(2).collect::<Vec<_>>().join("`..`")));
     }
@@ -125,12 +130,19 @@ fn the_catalogue_has_sixty_distinct_faults() {
 fn messages_follow_the_house_style() {
     for case in cases() {
         for line in case.section("stderr").unwrap_or_default().lines() {
-            let Some(message) = ["error: ", "warning: ", "note: ", "hint: "].iter().find_map(|kind| line.strip_prefix(kind)) else { continue };
+            let Some(message) =
+                ["error: ", "warning: ", "note: ", "hint: "].iter().find_map(|kind| line.strip_prefix(kind))
+            else {
+                continue;
+            };
             let file = case.path.display();
             assert!(!message.ends_with('.'), "{file}: a final dot: {message}");
             let first = message.chars().next().unwrap();
             let name = message.split_whitespace().next().unwrap_or_default();
-            assert!(!first.is_uppercase() || name.chars().all(|c| !c.is_lowercase()), "{file}: starts with a capital: {message}");
+            assert!(
+                !first.is_uppercase() || name.chars().all(|c| !c.is_lowercase()),
+                "{file}: starts with a capital: {message}"
+            );
             assert!(!message.contains("invalid") && !message.contains("failed"), "{file}: says not what: {message}");
         }
     }

@@ -20,13 +20,18 @@ pub fn run(session: &mut Session, arguments: &Explain) -> Result<(), Failure> {
         let count = lines.len();
         let found = line.checked_sub(1).and_then(|index| lines.into_iter().nth(index));
         let Some(found) = found else {
-            return Err(Failure::Usage(format!("the kickstart of `{}` has {count} lines, so there is no line {line}", host.name)));
+            return Err(Failure::Usage(format!(
+                "the kickstart of `{}` has {count} lines, so there is no line {line}",
+                host.name
+            )));
         };
         return answer(session, &found, |found| line_text(host.name.as_str(), found));
     }
     if let Some(name) = &arguments.package {
         let Some(package) = explainer.package(name) else {
-            let known = generation.variant(host).map(|variant| variant.profile.packages.keys().map(String::as_str).collect::<Vec<_>>());
+            let known = generation
+                .variant(host)
+                .map(|variant| variant.profile.packages.keys().map(String::as_str).collect::<Vec<_>>());
             return Err(unknown("package", name, host.name.as_str(), &known.unwrap_or_default()));
         };
         return answer(session, &package, package_text);
@@ -45,7 +50,8 @@ pub fn run(session: &mut Session, arguments: &Explain) -> Result<(), Failure> {
         let name: ModuleName = typed_name(name)?;
         if !generation.description.modules.contains_key(&name) {
             let known: Vec<_> = generation.description.modules.keys().map(ModuleName::as_str).collect();
-            let hint = suggestion(name.as_str(), known.iter().copied()).map(|hint| format!("; {hint}")).unwrap_or_default();
+            let hint =
+                suggestion(name.as_str(), known.iter().copied()).map(|hint| format!("; {hint}")).unwrap_or_default();
             return Err(Failure::Usage(format!("there is no module `{name}`{hint}")));
         }
         return answer(session, &explainer.module(&name), module_text);
@@ -54,7 +60,8 @@ pub fn run(session: &mut Session, arguments: &Explain) -> Result<(), Failure> {
 }
 
 fn unknown<T: AsRef<str>>(what: &str, name: &str, host: &str, known: &[T]) -> Failure {
-    let near = crate::name::nearest(name, known.iter().map(AsRef::as_ref)).map(|near| format!("; did you mean `{near}`?"));
+    let near =
+        crate::name::nearest(name, known.iter().map(AsRef::as_ref)).map(|near| format!("; did you mean `{near}`?"));
     Failure::Usage(format!("`{host}` has no {what} `{name}`{}", near.unwrap_or_default()))
 }
 

@@ -46,7 +46,8 @@ fn of_subject(session: &mut Session, subject: &str) -> Result<Picture, Failure> 
         let hint = suggestion(subject, known.iter().copied()).map(|hint| format!("; {hint}")).unwrap_or_default();
         return Err(Failure::Usage(format!("`{subject}` is neither an appliance nor a host{hint}")));
     };
-    let name: GraphName = typed_name(appliance.attributes.get("graph").map_or(DEFAULT_GRAPH, |entry| entry.value.shown()))?;
+    let name: GraphName =
+        typed_name(appliance.attributes.get("graph").map_or(DEFAULT_GRAPH, |entry| entry.value.shown()))?;
     let Some(graph) = description.graphs.get(&name) else {
         session.stop_on_errors()?;
         return Err(Failure::Usage(format!("the description has no graphs/{name}")));
@@ -64,9 +65,13 @@ fn of_host(session: &mut Session, name: &str) -> Result<Picture, Failure> {
     let graph = variant.and_then(|variant| generation.description.graphs.get(&variant.graph));
     let (Some(graph), Some(modules)) = (graph, modules_of(&generation, host)) else { return Err(Failure::Faults) };
     let has = Has { modules, edges: edges_of(&generation, host, graph) };
-    let root: Option<&ModuleName> = generation.inventory.appliances.get(host.appliance.as_str()).map(|appliance| &appliance.module);
-    let title = format!("{}: the host {name}, {} of {} modules of its appliance", generation.inventory.site.name, has.modules.len(), {
-        root.map_or(0, |root| graph.reach(root, |_| true).len())
-    });
+    let root: Option<&ModuleName> =
+        generation.inventory.appliances.get(host.appliance.as_str()).map(|appliance| &appliance.module);
+    let title = format!(
+        "{}: the host {name}, {} of {} modules of its appliance",
+        generation.inventory.site.name,
+        has.modules.len(),
+        { root.map_or(0, |root| graph.reach(root, |_| true).len()) }
+    );
     Ok(picture(&generation.description, graph, root, Some(&has), title))
 }

@@ -96,7 +96,9 @@ fn rolls(description: &Description) -> Rows {
             counts.entry(graph.edge(edge).roll.as_str()).or_default().1 += 1;
         }
     }
-    let row = |(roll, (modules, edges)): (&str, (usize, usize))| vec![roll.to_owned(), modules.to_string(), edges.to_string()];
+    let row = |(roll, (modules, edges)): (&str, (usize, usize))| {
+        vec![roll.to_owned(), modules.to_string(), edges.to_string()]
+    };
     Rows { head: &["roll", "modules", "edges"], rows: counts.into_iter().map(row).collect() }
 }
 
@@ -104,8 +106,16 @@ fn all_attributes(session: &Session, inventory: &Inventory) -> Rows {
     let mut rows = Vec::new();
     let mut add = |scope: &str, layer: &crate::attribute::Layer| {
         for (name, entry) in layer {
-            let place = entry.span.map(|span| session.sources.location(span)).map(|place| format!("{}:{}", place.path, place.line));
-            rows.push(vec![name.to_string(), scope.to_owned(), entry.value.shown().to_owned(), place.unwrap_or_default()]);
+            let place = entry
+                .span
+                .map(|span| session.sources.location(span))
+                .map(|place| format!("{}:{}", place.path, place.line));
+            rows.push(vec![
+                name.to_string(),
+                scope.to_owned(),
+                entry.value.shown().to_owned(),
+                place.unwrap_or_default(),
+            ]);
         }
     };
     add("site", &inventory.attributes);
@@ -122,9 +132,13 @@ fn all_attributes(session: &Session, inventory: &Inventory) -> Rows {
 fn of_host(session: &Session, site: &Site, name: &str) -> Result<Rows, Failure> {
     let host = session.host(&site.inventory, name)?;
     let attributes = site.inventory.attributes(host);
-    let row = |(name, (scope, entry)): (&crate::name::AttributeName, (crate::attribute::Scope, &crate::attribute::Entry))| {
-        let place = entry.span.map(|span| session.sources.location(span)).map(|place| format!("{}:{}", place.path, place.line));
-        vec![name.to_string(), scope.to_string(), entry.value.shown().to_owned(), place.unwrap_or_default()]
-    };
+    let row =
+        |(name, (scope, entry)): (&crate::name::AttributeName, (crate::attribute::Scope, &crate::attribute::Entry))| {
+            let place = entry
+                .span
+                .map(|span| session.sources.location(span))
+                .map(|place| format!("{}:{}", place.path, place.line));
+            vec![name.to_string(), scope.to_string(), entry.value.shown().to_owned(), place.unwrap_or_default()]
+        };
     Ok(Rows { head: &["attribute", "scope", "value", "place"], rows: attributes.all().into_iter().map(row).collect() })
 }

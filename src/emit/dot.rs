@@ -6,7 +6,10 @@ use crate::picture::Picture;
 
 /// Writes the DOT language. Nodes are named as their modules, so that the text can be worked on.
 pub fn dot(picture: &Picture) -> String {
-    let mut text = format!("digraph {} {{\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\"];\n", quoted(&picture.title));
+    let mut text = format!(
+        "digraph {} {{\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\"];\n",
+        quoted(&picture.title)
+    );
     let colors = super::svg::roll_colors(picture);
     for node in &picture.nodes {
         let color = colors.get(node.roll.as_str()).copied().unwrap_or("#ffffff");
@@ -23,7 +26,10 @@ pub fn dot(picture: &Picture) -> String {
         );
     }
     for edge in &picture.edges {
-        let label = edge.condition.as_ref().map(|condition| format!("label={}, fontsize=9, color=\"#b45309\"", quoted(condition)));
+        let label = edge
+            .condition
+            .as_ref()
+            .map(|condition| format!("label={}, fontsize=9, color=\"#b45309\"", quoted(condition)));
         let style = (!edge.followed).then(|| "style=dashed, color=\"#b0b0b0\"".to_owned());
         let attributes: Vec<_> = label.into_iter().chain(style).collect();
         let attributes = if attributes.is_empty() { String::new() } else { format!(" [{}]", attributes.join(", ")) };

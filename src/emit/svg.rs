@@ -40,7 +40,11 @@ pub fn svg(picture: &Picture) -> String {
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" font-family=\"sans-serif\" font-size=\"12\">\n{STYLE}"
     );
-    let _ = writeln!(out, "<text x=\"{MARGIN}\" y=\"24\" font-size=\"16\" font-weight=\"bold\">{}</text>", escape(&picture.title));
+    let _ = writeln!(
+        out,
+        "<text x=\"{MARGIN}\" y=\"24\" font-size=\"16\" font-weight=\"bold\">{}</text>",
+        escape(&picture.title)
+    );
     legend(picture, &mut out);
     // Edges first, so that they pass behind the modules; labels last, so that nothing covers them.
     for edge in &picture.edges {
@@ -63,11 +67,20 @@ fn legend(picture: &Picture, out: &mut String) {
     let mut x = MARGIN;
     let shown = |roll: &str| picture.nodes.iter().any(|node| node.roll == roll);
     for (roll, color) in roll_colors(picture).into_iter().filter(|(roll, _)| shown(roll)) {
-        let _ = writeln!(out, "<rect x=\"{x:.0}\" y=\"36\" width=\"14\" height=\"14\" fill=\"{color}\"/><text x=\"{:.0}\" y=\"48\">{}</text>", x + 20.0, escape(roll));
+        let _ = writeln!(
+            out,
+            "<rect x=\"{x:.0}\" y=\"36\" width=\"14\" height=\"14\" fill=\"{color}\"/><text x=\"{:.0}\" y=\"48\">{}</text>",
+            x + 20.0,
+            escape(roll)
+        );
         x += 40.0 + text_width(roll);
     }
     if picture.nodes.iter().any(|node| !node.has) {
-        let _ = writeln!(out, "<rect class=\"n\" x=\"{x:.0}\" y=\"36\" width=\"14\" height=\"14\"/><text x=\"{:.0}\" y=\"48\">not of this host</text>", x + 20.0);
+        let _ = writeln!(
+            out,
+            "<rect class=\"n\" x=\"{x:.0}\" y=\"36\" width=\"14\" height=\"14\"/><text x=\"{:.0}\" y=\"48\">not of this host</text>",
+            x + 20.0
+        );
     }
 }
 
@@ -75,7 +88,8 @@ fn legend(picture: &Picture, out: &mut String) {
 /// names are wide and side by side they would make a picture of ten screens.
 fn layout(picture: &Picture) -> BTreeMap<&str, Spot> {
     let mut graph = petgraph::stable_graph::StableDiGraph::<&str, ()>::new();
-    let indices: BTreeMap<&str, _> = picture.nodes.iter().map(|node| (node.name.as_str(), graph.add_node(node.name.as_str()))).collect();
+    let indices: BTreeMap<&str, _> =
+        picture.nodes.iter().map(|node| (node.name.as_str(), graph.add_node(node.name.as_str()))).collect();
     for edge in &picture.edges {
         let ends = (indices.get(edge.from.as_str()), indices.get(edge.to.as_str()));
         if let (Some(from), Some(to)) = ends
@@ -92,7 +106,8 @@ fn layout(picture: &Picture) -> BTreeMap<&str, Spot> {
     let mut spots = BTreeMap::new();
     let mut top = HEAD + MARGIN;
     for (places, ..) in from_graph(&graph, &size, &config) {
-        let least = |pick: fn(&(f64, f64)) -> f64| places.iter().map(|(_, place)| pick(place)).fold(f64::INFINITY, f64::min);
+        let least =
+            |pick: fn(&(f64, f64)) -> f64| places.iter().map(|(_, place)| pick(place)).fold(f64::INFINITY, f64::min);
         let (left, upper) = (least(|place| place.1), least(|place| place.0));
         let mut bottom = top;
         for (index, (y, x)) in &places {
@@ -150,7 +165,14 @@ fn draw_edge(edge: &Edge, spots: &BTreeMap<&str, Spot>, out: &mut String) {
     let _ = writeln!(
         out,
         "<path class=\"{class}\" d=\"M{:.0} {:.0}C{:.0} {:.0} {:.0} {:.0} {:.0} {:.0}m-5 -3l5 3l-5 3\"/>",
-        start.0, start.1, start.0 + reach, start.1, end.0 - reach, end.1, end.0, end.1
+        start.0,
+        start.1,
+        start.0 + reach,
+        start.1,
+        end.0 - reach,
+        end.1,
+        end.0,
+        end.1
     );
 }
 

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::attribute::{Entry, Layer, Value as AttributeValue};
@@ -16,10 +18,95 @@ use crate::name::{ApplianceName, NetworkName, suggestion};
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::{EvalPolicy, Language, Strictness};
 
+/// From this size on, a file is read in pieces.
+const LARGE: usize = 512 << 10;
+/// The size of a piece, at least.
+const PIECE: usize = 256 << 10;
+
 /// Reads an inventory from one file. Reports every fault; what is left is usable for finding more.
 pub fn read(file: FileId, sources: &Sources, diagnostics: &mut Diagnostics) -> Inventory {
-    let mut inventory = Inventory::default();
-    with_document(file, sources, diagnostics, |mut table, diagnostics| {
+    let text = &sources.file(file).text;
+    let in_pieces = pieces(text).and_then(|pieces| read_pieces((file, &pieces), sources));
+    let (mut inventory, found) = in_pieces.unwrap_or_else(|| {
+        let mut faults = Diagnostics::default();
+        let (inventory, defaults) = document((file, 0..text.len()), sources, &mut faults).unwrap_or_default();
+        check::check(&inventory, &defaults.patterns, &mut faults);
+        (inventory, faults)
+    });
+    diagnostics.append(found);
+    for (number, host) in inventory.hosts.values_mut().enumerate() {
+        host.number = number;
+    }
+    inventory.digest = Sha256::digest(text).into();
+    inventory
+}
+
+/// Where a large file can be cut: before `[hosts.NAME]` on a line of its own. The tree of a whole file of a
+/// hundred thousand hosts would be thirty times as large as the file. `None` where cutting does not pay, or where
+/// a line that looks like a header might be part of a text.
+fn pieces(text: &str) -> Option<Vec<Range<usize>>> {
+    if text.len() < LARGE || text.contains("\"\"\"") || text.contains("'''") {
+        return None;
+    }
+    let mut cuts = vec![0];
+    let mut from = text.find("\n[hosts.")?;
+    // The first piece is small: all that hosts refer to stands before them.
+    while let Some(found) = text.get(from..)?.find("\n[hosts.") {
+        let header = from + found + 1;
+        let line = text[header..].lines().next()?;
+        let name = line.trim_end().strip_prefix("[hosts.")?.strip_suffix(']').unwrap_or(".");
+        if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')) {
+            cuts.push(header);
+            from = header + PIECE;
+            while !text.is_char_boundary(from.min(text.len())) {
+                from += 1;
+            }
+        } else {
+            from = header;
+        }
+        if from >= text.len() {
+            break;
+        }
+    }
+    cuts.push(text.len());
+    Some(cuts.windows(2).map(|pair| pair[0]..pair[1]).collect())
+}
+
+/// Reads a file piece by piece, hosts on all cores. `None` where the pieces are not what they seem: a fault of
+/// syntax, a table after the hosts, a host in two pieces. Then the file is read whole, which tells what is wrong.
+fn read_pieces((file, pieces): (FileId, &[Range<usize>]), sources: &Sources) -> Option<(Inventory, Diagnostics)> {
+    let mut diagnostics = Diagnostics::default();
+    let (first, rest) = pieces.split_first()?;
+    let (mut inventory, defaults) = document((file, first.clone()), sources, &mut diagnostics)?;
+    let read = rest.par_iter().map(|piece| {
+        let mut faults = Diagnostics::default();
+        let read = with_document((file, piece.clone()), sources, &mut faults, |mut table, faults| {
+            let only_hosts = table.entries().all(|(key, ..)| key == "hosts");
+            only_hosts.then(|| hosts(&mut table, &defaults, &inventory, faults))
+        });
+        Some((read??, faults))
+    });
+    for piece in read.collect::<Option<Vec<_>>>()? {
+        let (hosts, faults) = piece;
+        diagnostics.append(faults);
+        for host in hosts {
+            if inventory.hosts.insert(host.name.clone(), host).is_some() {
+                return None;
+            }
+        }
+    }
+    check::check(&inventory, &defaults.patterns, &mut diagnostics);
+    Some((inventory, diagnostics))
+}
+
+/// Reads a whole document, or the first piece of one.
+fn document(
+    place: (FileId, Range<usize>),
+    sources: &Sources,
+    diagnostics: &mut Diagnostics,
+) -> Option<(Inventory, Defaults)> {
+    with_document(place, sources, diagnostics, |mut table, diagnostics| {
+        let mut inventory = Inventory::default();
         let mut defaults = Defaults::default();
         inventory.site = site(&mut table, &mut defaults, diagnostics);
         inventory.language = language(&mut table, diagnostics);
@@ -27,12 +114,11 @@ pub fn read(file: FileId, sources: &Sources, diagnostics: &mut Diagnostics) -> I
         inventory.os = operating_systems(&mut table, diagnostics);
         inventory.networks = networks(&mut table, diagnostics);
         inventory.appliances = appliances(&mut table, &mut defaults, diagnostics);
-        hosts(&mut table, &defaults, &mut inventory, diagnostics);
+        let hosts = hosts(&mut table, &defaults, &inventory, diagnostics);
+        inventory.hosts = hosts.into_iter().map(|host| (host.name.clone(), host)).collect();
         table.finish(diagnostics);
-        check::check(&inventory, &defaults.patterns, diagnostics);
-    });
-    inventory.digest = Sha256::digest(&sources.file(file).text).into();
-    inventory
+        (inventory, defaults)
+    })
 }
 
 /// What hosts have that say nothing else: from the site and by appliance.
@@ -281,8 +367,9 @@ fn appliances(
     read
 }
 
-fn hosts(table: &mut Table, defaults: &Defaults, inventory: &mut Inventory, diagnostics: &mut Diagnostics) {
-    let Some(hosts) = table.table("hosts", diagnostics) else { return };
+fn hosts(table: &mut Table, defaults: &Defaults, inventory: &Inventory, diagnostics: &mut Diagnostics) -> Vec<Host> {
+    let Some(hosts) = table.table("hosts", diagnostics) else { return Vec::new() };
+    let mut read = Vec::new();
     // Hosts without attributes of their own, which most are, share one empty layer.
     let none = Arc::new(Layer::new());
     for (key, span, value) in hosts.entries() {
@@ -307,12 +394,9 @@ fn hosts(table: &mut Table, defaults: &Defaults, inventory: &mut Inventory, diag
             continue;
         };
         let Some((arch, os, target)) = platform(&own, &appliance, defaults, (key, span), diagnostics) else { continue };
-        let host = Host { name, appliance, arch, os, target, rack, rank, interfaces, attributes, number: 0, span };
-        inventory.hosts.insert(host.name.clone(), host);
+        read.push(Host { name, appliance, arch, os, target, rack, rank, interfaces, attributes, number: 0, span });
     }
-    for (number, host) in inventory.hosts.values_mut().enumerate() {
-        host.number = number;
-    }
+    read
 }
 
 fn known_appliance(

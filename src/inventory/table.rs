@@ -2,7 +2,8 @@
 //!
 //! Reads key by key, so that one run tells every unknown key and every value of the wrong type, not the first.
 
-use toml::Spanned;
+use std::ops::Range;
+
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -12,7 +13,7 @@ use crate::source::{FileId, Sources, Span};
 /// A table that is being read; knows which of its keys were asked for.
 pub struct Table<'t> {
     table: &'t DeTable<'t>,
-    file: FileId,
+    origin: Origin,
     /// Name for messages: `[hosts.compute-0-0]`.
     title: String,
     span: Span,
@@ -24,31 +25,46 @@ pub struct Value<'t> {
     value: &'t DeValue<'t>,
     /// Where it stands.
     pub span: Span,
-    file: FileId,
+    origin: Origin,
 }
 
-/// Parses a file and reads its top table. Reports every fault of syntax.
-pub fn with_document(
+/// Where a parsed text begins: the file, and the offset in it.
+#[derive(Clone, Copy)]
+struct Origin {
     file: FileId,
+    start: usize,
+}
+
+impl Origin {
+    fn span(self, range: Range<usize>) -> Span {
+        Span::new(self.file, self.start + range.start, self.start + range.end)
+    }
+}
+
+/// Parses `range` of a file, which is a document of its own, and reads its top table. Reports every fault of
+/// syntax, and gives whether there was none.
+pub fn with_document<R>(
+    (file, range): (FileId, Range<usize>),
     sources: &Sources,
     diagnostics: &mut Diagnostics,
-    read: impl FnOnce(Table, &mut Diagnostics),
-) {
-    let text = &sources.file(file).text;
+    read: impl FnOnce(Table, &mut Diagnostics) -> R,
+) -> Option<R> {
+    let origin = Origin { file, start: range.start };
+    let text = &sources.file(file).text[range];
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let range = error.span().unwrap_or(0..0);
-        let span = Span::new(file, range.start, range.end.max(range.start + 1).min(text.len().max(1)));
+        let span = origin.span(range.start..range.end.max(range.start + 1).min(text.len().max(1)));
         diagnostics.push(Diagnostic::error(span, format!("the file is not TOML: {}", error.message())));
     }
     // What stands after a fault of syntax may have been misread; its other faults would be noise.
-    if errors.is_empty() {
-        let span = Span::new(file, 0, 0);
+    errors.is_empty().then(|| {
+        let span = origin.span(0..0);
         read(
-            Table { table: document.get_ref(), file, title: "the inventory".to_owned(), span, known: Vec::new() },
+            Table { table: document.get_ref(), origin, title: "the inventory".to_owned(), span, known: Vec::new() },
             diagnostics,
-        );
-    }
+        )
+    })
 }
 
 impl<'t> Table<'t> {
@@ -61,7 +77,7 @@ impl<'t> Table<'t> {
     pub fn get(&mut self, key: &'static str) -> Option<Value<'t>> {
         self.known.push(key);
         let value = self.table.get(key)?;
-        Some(Value { span: place(self.file, value), value: value.get_ref(), file: self.file })
+        Some(Value { span: self.origin.span(value.span()), value: value.get_ref(), origin: self.origin })
     }
 
     /// A text.
@@ -109,11 +125,11 @@ impl<'t> Table<'t> {
 
     /// Every key with its value and the key's place; all are then known.
     pub fn entries(&self) -> impl Iterator<Item = (&'t str, Span, Value<'t>)> + use<'t> {
-        let file = self.file;
+        let origin = self.origin;
         self.table.iter().map(move |(key, value)| {
-            let range = key.span();
-            let value = Value { span: place(file, value), value: value.get_ref(), file };
-            (&**key.get_ref(), Span::new(file, range.start, range.end), value)
+            let place = origin.span(key.span());
+            let value = Value { span: origin.span(value.span()), value: value.get_ref(), origin };
+            (&**key.get_ref(), place, value)
         })
     }
 
@@ -148,15 +164,19 @@ impl<'t> Value<'t> {
     /// The elements, where it is a list.
     pub fn list(&self) -> Option<Vec<Value<'t>>> {
         let list = self.value.as_array()?;
-        let file = self.file;
-        Some(list.iter().map(|value| Value { span: place(file, value), value: value.get_ref(), file }).collect())
+        let origin = self.origin;
+        Some(
+            list.iter()
+                .map(|value| Value { span: origin.span(value.span()), value: value.get_ref(), origin })
+                .collect(),
+        )
     }
 
     /// The table, reported where it is none.
     pub fn table(&self, title: &str, diagnostics: &mut Diagnostics) -> Option<Table<'t>> {
         match self.value.as_table() {
             Some(table) => {
-                Some(Table { table, file: self.file, title: title.to_owned(), span: self.span, known: Vec::new() })
+                Some(Table { table, origin: self.origin, title: title.to_owned(), span: self.span, known: Vec::new() })
             }
             None => {
                 diagnostics.push(Diagnostic::error(
@@ -199,9 +219,4 @@ pub fn named<K: Kind>(text: &str, span: Span, diagnostics: &mut Diagnostics) -> 
         diagnostics.push(fault.hint(format!("a {} consists of {}", K::WORDS, K::RULE)));
     }
     name
-}
-
-fn place(file: FileId, value: &Spanned<DeValue>) -> Span {
-    let range = value.span();
-    Span::new(file, range.start, range.end)
 }
