@@ -156,6 +156,7 @@ pub fn check(profile: &Profile, target: &str, diagnostics: &mut Diagnostics) {
 fn check_together(profile: &Profile, target: &str, diagnostics: &mut Diagnostics) {
     let mut seen: BTreeMap<&str, &Command> = BTreeMap::new();
     let mut mounts: BTreeMap<String, &Command> = BTreeMap::new();
+    let mut told = BTreeSet::new();
     for command in &profile.commands {
         let conflicts = TABLE.conflicts.iter().filter(|(.., versions)| versions.contains(target));
         for (one, other, _) in conflicts {
@@ -166,7 +167,7 @@ fn check_together(profile: &Profile, target: &str, diagnostics: &mut Diagnostics
             } else {
                 continue;
             };
-            if let Some(first) = seen.get(rival).filter(|first| first.name != command.name) {
+            if let Some(first) = seen.get(rival).filter(|first| first.name != command.name && told.insert((first.name.clone(), command.name.clone()))) {
                 let message = format!("`{}` and `{}` cannot be in one kickstart", first.name, command.name);
                 diagnostics.push(
                     Diagnostic::error(command.span, message).related(first.span, format!("`{}` is here", first.name)),
@@ -177,7 +178,7 @@ fn check_together(profile: &Profile, target: &str, diagnostics: &mut Diagnostics
         let repeats = TABLE.command(&command.name, target).is_none_or(|row| row.marks.contains(&"multiple"));
         match seen.get(command.name.as_str()) {
             Some(first) if !repeats => {
-                let message = format!("`{}` is given twice; the installer obeys the later one", command.name);
+                let message = format!("`{}` is given twice; the installer obeys the last one", command.name);
                 diagnostics.push(Diagnostic::warning(command.span, message).related(first.span, "the first"));
             }
             _ => {
@@ -196,7 +197,8 @@ fn mount_twice<'p>(command: &'p Command, mounts: &mut BTreeMap<String, &'p Comma
     else {
         return;
     };
-    if let Some(first) = mounts.insert(mount.to_owned(), command) {
+    let first = mounts.entry(mount.to_owned()).or_insert(command);
+    if first.span != command.span {
         let message = format!("`{mount}` is mounted twice");
         diagnostics.push(Diagnostic::error(command.span, message).related(first.span, "the first"));
     }
@@ -208,7 +210,7 @@ fn check_line(name: &str, text: &Text, span: Span, target: &str, diagnostics: &m
         return;
     };
     if row.marks.contains(&"deprecated") || row.marks.contains(&"discouraged") {
-        let what = if row.marks.contains(&"deprecated") { "is ignored" } else { "will go away" };
+        let what = if row.marks.contains(&"deprecated") { "is ignored" } else { "is outdated" };
         diagnostics.push(Diagnostic::warning(span, format!("`{name}` {what} in {target}")));
     }
     let line = line_of(text);
@@ -264,7 +266,7 @@ fn split(line: &str) -> Result<Vec<String>, String> {
     }
     words.extend(word);
     match quote {
-        Some(quote) => Err(format!("the quote {quote} is not closed")),
+        Some(quote) => Err(format!("the quote `{quote}` is not closed")),
         None => Ok(words),
     }
 }
@@ -310,9 +312,10 @@ impl Checker<'_> {
         if arguments < least || arguments > most {
             let wanted = match (least, most) {
                 (0, 0) => "no argument".to_owned(),
-                (least, usize::MAX) => format!("at least {least}"),
-                (least, most) if least == most => format!("{least}"),
-                (least, most) => format!("{least} to {most}"),
+                (1, 1) => "1 argument".to_owned(),
+                (least, usize::MAX) => format!("at least {least} arguments"),
+                (least, most) if least == most => format!("{least} arguments"),
+                (least, most) => format!("{least} to {most} arguments"),
             };
             self.fault(
                 None,
@@ -480,7 +483,7 @@ mod tests {
             ("autopart", "--nohome=1", "RHEL9", "the option `--nohome` of `autopart` takes no value"),
             ("repo", "--baseurl=x", "RHEL9", "`repo` needs the option `--name`"),
             ("reboot", "now", "RHEL9", "`reboot` takes no argument beside its options in RHEL9, but has 1"),
-            ("network", "--hostname='x", "RHEL9", "the quote ' is not closed"),
+            ("network", "--hostname='x", "RHEL9", "the quote `'` is not closed"),
             ("authselect", "x", "RHEL7", "`authselect` is not a command of RHEL7"),
         ] {
             assert_eq!(faults(name, line, target), [fault], "{name} {line}");

@@ -18,7 +18,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::emit::kickstart::{check_section_ends, kickstart};
 use crate::emit::{shell, template};
 use crate::expand::{Expansion, Runner, expand};
-use crate::generation::{Generation, Variant, cohorts, template_fault};
+use crate::generation::{Generation, HostFaults, Variant, cohorts, counted, template_fault};
 use crate::graph::Graph;
 use crate::inventory::{Host, Inventory};
 use crate::name::{AttributeName, GraphName, HostName, ModuleName, suggestion};
@@ -71,7 +71,8 @@ pub fn compile(
     input: Input,
     diagnostics: &mut Diagnostics,
 ) -> Generation {
-    check_templates(&description, diagnostics);
+    check_templates(&description, input.sources, diagnostics);
+    check_secrets(&description, &inventory, diagnostics);
     check_appliances(&description, &inventory, diagnostics);
     let id = generation_id(&description, &inventory);
     let wanted = |host: &&Host| input.hosts.is_none_or(|hosts| hosts.contains(&host.name));
@@ -80,7 +81,10 @@ pub fn compile(
     let made = groups.par_iter().map(|(key, members)| {
         let mut faults = Diagnostics::default();
         let attributes = inventory.attributes(members[0]);
-        (variant(&description, key, &attributes, inventory.language, &id, input, &mut faults), faults)
+        let variant = variant(&description, key, &attributes, inventory.language, &id, input, &mut faults);
+        let names: Vec<HostName> = members.iter().map(|host| host.name.clone()).collect();
+        faults.name_hosts(&counted(&names));
+        (variant, faults)
     });
     let mut variants = Vec::new();
     for (variant, faults) in made.collect::<Vec<_>>() {
@@ -101,15 +105,32 @@ fn generation_id(description: &Description, inventory: &Inventory) -> String {
     })
 }
 
-fn check_templates(description: &Description, diagnostics: &mut Diagnostics) {
+fn check_templates(description: &Description, sources: &Sources, diagnostics: &mut Diagnostics) {
     for template in description.modules.values().flat_map(|module| &module.templates) {
         if let Err(error) = template::check(template) {
-            diagnostics.push(template_fault(template, &error));
+            diagnostics.push(template_fault(template, &error, sources));
         }
     }
 }
 
-fn check_appliances(description: &Description, inventory: &Inventory, diagnostics: &mut Diagnostics) {
+/// A condition that compares a secret would decide by what is shown instead of it.
+fn check_secrets(description: &Description, inventory: &Inventory, diagnostics: &mut Diagnostics) {
+    let hosts = inventory.hosts.values().map(|host| &host.attributes);
+    let scopes = inventory.os.values().chain(inventory.appliances.values().map(|appliance| &appliance.attributes));
+    let layers = scopes.chain(hosts).chain([&inventory.attributes]);
+    let secret = layers.flat_map(|layer| layer.iter()).filter(|(_, entry)| entry.value.is_secret());
+    let secret: BTreeSet<&AttributeName> = secret.map(|(name, _)| name).collect();
+    for (id, place) in description.condition_places() {
+        let compared = description.conditions.get(id).compared_attributes();
+        for name in compared.iter().filter(|name| secret.contains(name)) {
+            let fault = Diagnostic::error(place, format!("the condition compares the attribute `{name}`, which is a secret"));
+            diagnostics.push(fault.hint(format!("`{name} is not None` tests whether there is one")));
+        }
+    }
+}
+
+/// Reports appliances that start at a module that is not there.
+pub fn check_appliances(description: &Description, inventory: &Inventory, diagnostics: &mut Diagnostics) {
     for (name, appliance) in &inventory.appliances {
         if !description.modules.contains_key(&appliance.module) {
             let message =
@@ -155,9 +176,13 @@ fn groups<'h>(
             grouped.entry(key).or_default().append(&mut members);
         }
     }
+    let mut faults = HostFaults::default();
     for host in grouped.remove(&None).unwrap_or_default() {
-        report_graph(description, inventory, host, diagnostics);
+        if let Some(fault) = missing_graph(description, inventory, host) {
+            faults.add(fault, &host.name);
+        }
     }
+    faults.report(diagnostics);
     let mut groups: Vec<_> = grouped.into_iter().filter_map(|(key, members)| Some((key?, members))).collect();
     groups.sort_by_key(|(_, members)| members.first().map(|host| host.number));
     groups
@@ -189,18 +214,19 @@ fn graph_name(attributes: &Attributes) -> &str {
     attributes.shown("graph").unwrap_or(DEFAULT_GRAPH)
 }
 
-fn report_graph(description: &Description, inventory: &Inventory, host: &Host, diagnostics: &mut Diagnostics) {
+/// The fault of a host whose graph is not there; none where only its appliance's module is missing.
+pub fn missing_graph(description: &Description, inventory: &Inventory, host: &Host) -> Option<Diagnostic> {
     let attributes = inventory.attributes(host);
     let graph = graph_name(&attributes);
     if description.graphs.contains_key(graph) {
-        return; // the appliance's module is missing, which was told
+        return None;
     }
-    let place = attributes.entry("graph").and_then(|(_, entry)| entry.span).unwrap_or(host.span);
-    let fault = Diagnostic::error(
-        place,
-        format!("there is no graph `{}`: the description has no `graphs/{graph}`", graph.escape_debug()),
-    );
-    diagnostics.push(fault.maybe_hint(suggestion(graph, description.graphs.keys().map(GraphName::as_str))));
+    let place = attributes.entry("graph").and_then(|(_, entry)| entry.span);
+    let place = place.or_else(|| inventory.appliances.get(host.appliance.as_str()).map(|appliance| appliance.span));
+    let known = description.graphs.keys().map(GraphName::as_str);
+    let hint = suggestion(graph, known).unwrap_or_else(|| format!("write edges into graphs/{graph}/NAME.xml"));
+    let message = format!("there is no graph `{graph}`: the description has no `graphs/{graph}`");
+    Some(Diagnostic::error(place.unwrap_or(host.span), message).hint(hint))
 }
 
 /// All that a traversal from `root` can ask, whatever the answers are.

@@ -146,11 +146,11 @@ impl Condition {
         names
     }
 
-    /// The texts that attributes are compared with, by attribute: what would make a comparison true.
-    pub fn compared_texts(&self) -> BTreeMap<AttributeName, BTreeSet<String>> {
-        let mut texts = BTreeMap::new();
-        self.expr.collect_texts(&mut texts);
-        texts
+    /// The attributes whose text decides, not only whether there is one.
+    pub fn compared_attributes(&self) -> BTreeSet<AttributeName> {
+        let mut names = BTreeSet::new();
+        self.expr.collect_compared(&mut names);
+        names
     }
 
     /// The value for these attributes, as Python's `and` and `or` give it.
@@ -280,6 +280,15 @@ impl<'a> Value<'a> {
 type Lookup<'l, 'a> = &'l dyn Fn(&str) -> Option<&'a str>;
 
 impl Expr {
+    /// An operand and its value, for people.
+    fn describe(&self, value: &Value) -> String {
+        match (self, value) {
+            (Expr::Name(name), Value::None) => format!("`{name}`, which has no value,"),
+            (Expr::Name(name), value) => format!("`{name}`, which is {},", value.describe()),
+            (_, value) => value.describe(),
+        }
+    }
+
     fn value<'a>(&'a self, lookup: Lookup<'_, 'a>) -> Result<Value<'a>, EvalError> {
         Ok(match self {
             Expr::None => Value::None,
@@ -333,34 +342,16 @@ impl Expr {
         }
     }
 
-    fn collect_texts(&self, texts: &mut BTreeMap<AttributeName, BTreeSet<String>>) {
+    fn collect_compared(&self, names: &mut BTreeSet<AttributeName>) {
         match self {
-            Expr::OneOf(name, items) => texts.entry(name.clone()).or_default().extend(items.iter().cloned()),
-            Expr::List(parts) | Expr::And(parts) | Expr::Or(parts) => {
-                parts.iter().for_each(|part| part.collect_texts(texts));
+            Expr::OneOf(name, _) => {
+                names.insert(name.clone());
             }
-            Expr::Not(inner) => inner.collect_texts(texts),
-            Expr::Compare(first, rest) => {
-                let operands: Vec<_> = std::iter::once(&**first).chain(rest.iter().map(|(_, part)| part)).collect();
-                let found: Vec<_> = operands.iter().flat_map(|operand| operand.texts()).collect();
-                for operand in operands {
-                    if let Expr::Name(name) = operand {
-                        texts.entry(name.clone()).or_default().extend(found.iter().cloned());
-                    }
-                }
-            }
+            Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| part.collect_compared(names)),
+            Expr::Not(inner) => inner.collect_compared(names),
+            Expr::Compare(_, rest) if rest.iter().all(|(op, _)| matches!(op, Op::IsNone | Op::IsNotNone)) => {}
+            Expr::Compare(..) => self.collect_names(names),
             _ => {}
-        }
-    }
-
-    fn texts(&self) -> Vec<String> {
-        match self {
-            Expr::Text(text) => vec![text.clone()],
-            Expr::Int(int) => vec![int.to_string()],
-            Expr::Float(float) => vec![float.to_string()],
-            Expr::Bool(truth) => vec![truth.to_string()],
-            Expr::List(items) => items.iter().flat_map(Expr::texts).collect(),
-            _ => Vec::new(),
         }
     }
 }
@@ -389,13 +380,17 @@ fn compare<'a>(left: &'a Expr, op: Op, right: &'a Expr, lookup: Lookup<'_, 'a>) 
         Op::NotIn => return Ok(!contains(left, right, lookup)?),
         _ => {}
     }
+    let (left_expr, right_expr) = (left, right);
     let (left, right) = operands(left, right, lookup)?;
     match op {
         Op::Equal => return Ok(left.equals(&right)),
         Op::NotEqual => return Ok(!left.equals(&right)),
         _ => {}
     }
-    let Some(ordering) = order(&left, &right)? else { return Ok(false) };
+    let Some(ordering) = order(&left, &right) else {
+        return Err(EvalError { message: format!("cannot order {} and {}", left_expr.describe(&left), right_expr.describe(&right)) });
+    };
+    let Some(ordering) = ordering else { return Ok(false) };
     Ok(match op {
         Op::Less => ordering == Ordering::Less,
         Op::LessEqual => ordering != Ordering::Greater,
@@ -412,18 +407,16 @@ fn operands<'a>(left: &'a Expr, right: &'a Expr, lookup: Lookup<'_, 'a>) -> Resu
     Ok((left.value(lookup)?, right.value(lookup)?))
 }
 
-/// `None` for NaN, which no order comparison holds for.
-fn order(left: &Value, right: &Value) -> Result<Option<Ordering>, EvalError> {
+/// `None` for values of which neither comes first; in it `None` for NaN, which no order comparison holds for.
+#[allow(clippy::option_option)] // the two are different things
+fn order(left: &Value, right: &Value) -> Option<Option<Ordering>> {
     if let (Value::Int(left), Value::Int(right)) = (left, right) {
-        return Ok(Some(left.cmp(right)));
+        return Some(Some(left.cmp(right)));
     }
     if let (Value::Text(left), Value::Text(right)) = (left, right) {
-        return Ok(Some(left.cmp(right)));
+        return Some(Some(left.cmp(right)));
     }
-    match (left.number(), right.number()) {
-        (Some(left), Some(right)) => Ok(left.partial_cmp(&right)),
-        _ => Err(EvalError { message: format!("cannot order {} and {}", left.describe(), right.describe()) }),
-    }
+    Some(left.number()?.partial_cmp(&right.number()?))
 }
 
 fn contains<'a>(item: &'a Expr, container: &'a Expr, lookup: Lookup<'_, 'a>) -> Result<bool, EvalError> {
@@ -439,7 +432,8 @@ fn contains<'a>(item: &'a Expr, container: &'a Expr, lookup: Lookup<'_, 'a>) -> 
     match (item.text(lookup)?, container.text(lookup)?) {
         (Value::Text(part), Value::Text(whole)) => Ok(whole.contains(part)),
         (part, whole) => {
-            Err(EvalError { message: format!("cannot look for {} in {}", part.describe(), whole.describe()) })
+            let message = format!("cannot look for {} in {}", item.describe(&part), container.describe(&whole));
+            Err(EvalError { message })
         }
     }
 }
@@ -927,8 +921,8 @@ mod tests {
 
     #[test]
     fn ordering_needs_two_numbers_or_two_texts() {
-        assert_eq!(holds("arch > 5").unwrap_err(), "cannot order the text 'x86_64' and the number 5");
-        assert_eq!(holds("u >= 7").unwrap_err(), "cannot order no value and the number 7");
+        assert_eq!(holds("arch > 5").unwrap_err(), "cannot order `arch`, which is the text 'x86_64', and the number 5");
+        assert_eq!(holds("u >= 7").unwrap_err(), "cannot order `u`, which has no value, and the number 7");
         assert_eq!(holds("major < '8'"), Ok(true));
     }
 

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::condition::{ConditionId, Conditions};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::Graph;
-use crate::name::{AttributeName, GraphName, ModuleName, RollName, nearest};
+use crate::name::{AttributeName, GraphName, ModuleName, RollName, nearest, slip_of};
 use crate::source::{FileId, MAX_FILE_BYTES, Refusal, SourceTree, Sources, Span};
 use crate::syntax::element::Context;
 use crate::syntax::module::{Content, Item, ItemKind, ModuleReader, PieceKind, VarAction};
@@ -63,6 +63,26 @@ pub struct Module {
     pub templates: Vec<std::sync::Arc<TemplateText>>,
 }
 
+impl Description {
+    /// Where each condition stands first.
+    pub fn condition_places(&self) -> BTreeMap<ConditionId, Span> {
+        let mut places = BTreeMap::new();
+        for graph in self.graphs.values() {
+            for edge in graph.edges().map(|id| graph.edge(id)) {
+                if let Some(id) = edge.condition {
+                    places.entry(id).or_insert(edge.from_span.max(edge.to_span));
+                }
+            }
+        }
+        for item in self.modules.values().flat_map(|module| &module.items) {
+            if let Some(id) = item.condition {
+                places.entry(id).or_insert(item.span);
+            }
+        }
+        places
+    }
+}
+
 /// Reads a whole tree. `rolls` is the inventory's list; `None` takes all rolls in name order.
 ///
 /// Reports every fault of every file; what is left is usable for finding more.
@@ -74,7 +94,7 @@ pub fn load(
     diagnostics: &mut Diagnostics,
 ) -> Description {
     report_refused(tree, sources, diagnostics);
-    let rolls = chosen_rolls(tree, rolls, diagnostics);
+    let rolls = chosen_rolls(tree, rolls, sources, diagnostics);
     let mut conditions = Conditions::default();
     let mut loader = Loader {
         tree,
@@ -85,6 +105,7 @@ pub fn load(
     let modules = loader.modules();
     let graphs = loader.graphs();
     loader.report_overridden();
+    loader.report_misplaced();
     let description = Description { modules, graphs, conditions, rolls, digest: digest(tree) };
     check_edges(&description, sources, diagnostics);
     description
@@ -119,13 +140,22 @@ fn report_refused(tree: &SourceTree, sources: &mut Sources, diagnostics: &mut Di
     }
 }
 
-fn chosen_rolls(tree: &SourceTree, list: Option<&[(RollName, Span)]>, diagnostics: &mut Diagnostics) -> Vec<RollName> {
+fn chosen_rolls(
+    tree: &SourceTree,
+    list: Option<&[(RollName, Span)]>,
+    sources: &mut Sources,
+    diagnostics: &mut Diagnostics,
+) -> Vec<RollName> {
     let in_tree: BTreeSet<&str> = tree
         .files
         .keys()
         .filter_map(|path| path.strip_prefix("rolls/")?.split_once('/'))
         .map(|(roll, _)| roll)
         .collect();
+    for name in in_tree.iter().filter(|name| RollName::new(name).is_none()) {
+        let file = sources.add(format!("rolls/{name}"), String::new());
+        diagnostics.push(Diagnostic::error(Span::new(file, 0, 0), format!("`{name}` cannot be a roll name, so nothing in it is read")));
+    }
     let Some(list) = list else {
         return in_tree.into_iter().filter_map(RollName::new).collect();
     };
@@ -347,7 +377,10 @@ impl Loader<'_, '_> {
                 .filter_map(|(path, _)| Some(path[folder.len()..].split_once('/')?.0.to_owned()))
                 .collect();
             for name in folders {
-                let Some(graph) = GraphName::new(&name) else { continue };
+                let Some(graph) = GraphName::new(&name) else {
+                    self.misplaced(&format!("{folder}{name}"), &format!("`{name}` cannot be a graph name, so the files in it are not read"));
+                    continue;
+                };
                 for (path, stem) in self.files_in(&format!("{folder}{name}/")) {
                     if let Some((earlier, _)) = chosen.insert((graph.clone(), stem), (path.clone(), roll.clone())) {
                         self.overridden.push((earlier, path));
@@ -366,6 +399,30 @@ impl Loader<'_, '_> {
             }
         }
         graphs
+    }
+
+    /// Reports XML files that stand where none is read.
+    fn report_misplaced(&mut self) {
+        let paths: Vec<String> = self.tree.files.keys().filter(|path| path.to_lowercase().ends_with(".xml")).cloned().collect();
+        for path in paths {
+            let parts: Vec<&str> = match path.strip_prefix("rolls/") {
+                Some(inside) => inside.split('/').skip(1).collect(),
+                None => path.split('/').collect(),
+            };
+            let read = match parts.as_slice() {
+                ["nodes" | "site-nodes", _] | ["graphs", _, _] => path.ends_with(".xml"),
+                ["include", ..] => true,
+                _ => false,
+            };
+            if !read {
+                self.misplaced(&path, "the file is not read: modules stand in `nodes/NAME.xml`, graphs in `graphs/GRAPH/NAME.xml`");
+            }
+        }
+    }
+
+    fn misplaced(&mut self, path: &str, message: &str) {
+        let file = self.context.sources.add(path, String::new());
+        self.context.diagnostics.push(Diagnostic::warning(Span::new(file, 0, 0), message));
     }
 
     fn report_overridden(&mut self) {
@@ -394,6 +451,14 @@ fn check_edges(description: &Description, sources: &Sources, diagnostics: &mut D
                     diagnostics.push(missing_module(description, sources, (from, to), end, span));
                 }
             }
+        }
+        for (module, span) in graph.ordered_modules().filter(|(module, _)| !description.modules.contains_key(*module)) {
+            let message = format!("an order names the module `{module}`, but there is none");
+            let found = match slip_of(module.as_str(), description.modules.keys().map(ModuleName::as_str)) {
+                Some(near) => Diagnostic::warning(span, message).hint(format!("did you mean `{near}`?")),
+                None => Diagnostic::note(span, message),
+            };
+            diagnostics.push(found);
         }
         for cycle in graph.cycles() {
             let mut names: Vec<_> = cycle.iter().map(|id| format!("`{}`", graph.ends(*id).0)).collect();

@@ -38,11 +38,29 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
     /// The next action.
     pub hint: Option<String>,
+    /// Whether it holds for some hosts only; who knows them adds their names.
+    pub per_host: bool,
+}
+
+/// What people wrote may hold what a terminal obeys, or what nobody sees; in a message it is written out.
+fn printable(text: String) -> String {
+    const LONGEST: usize = 400;
+    let hidden = |c: char| c.is_control() || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}');
+    if !text.contains(hidden) && text.len() <= LONGEST {
+        return text;
+    }
+    let escape = |c: char| if hidden(c) { c.escape_unicode().to_string() } else { c.to_string() };
+    let written: String = text.chars().map(escape).collect();
+    match written.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}..", &written[..end]),
+        None => written,
+    }
 }
 
 impl Diagnostic {
     fn new(severity: Severity, span: Option<Span>, message: impl Into<String>) -> Self {
-        Self { span, severity, message: message.into(), label: String::new(), related: Vec::new(), hint: None }
+        let message = printable(message.into());
+        Self { span, severity, message, label: String::new(), related: Vec::new(), hint: None, per_host: false }
     }
 
     /// An error at a place.
@@ -68,28 +86,35 @@ impl Diagnostic {
     /// Sets the words at the carets.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
+        self.label = printable(label.into());
         self
     }
 
     /// Adds a related place.
     #[must_use]
     pub fn related(mut self, span: Span, message: impl Into<String>) -> Self {
-        self.related.push((span, message.into()));
+        self.related.push((span, printable(message.into())));
         self
     }
 
     /// Sets the next action.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(printable(hint.into()));
+        self
+    }
+
+    /// Says that it holds for some hosts only.
+    #[must_use]
+    pub fn for_some_hosts(mut self) -> Self {
+        self.per_host = true;
         self
     }
 
     /// Sets the next action where there is one.
     #[must_use]
     pub fn maybe_hint(mut self, hint: Option<String>) -> Self {
-        self.hint = hint.or(self.hint);
+        self.hint = hint.map(printable).or(self.hint);
         self
     }
 
@@ -113,9 +138,22 @@ impl Diagnostics {
         self.list.push(diagnostic);
     }
 
+    /// Reports what is there.
+    pub fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        self.list.extend(diagnostics);
+    }
+
     /// Takes over what another pass or thread reported.
     pub fn append(&mut self, mut other: Diagnostics) {
         self.list.append(&mut other.list);
+    }
+
+    /// Adds the names of hosts to what holds for some hosts only.
+    pub fn name_hosts(&mut self, hosts: &str) {
+        for diagnostic in self.list.iter_mut().filter(|diagnostic| diagnostic.per_host) {
+            diagnostic.message = format!("{}, for {hosts}", diagnostic.message);
+            diagnostic.per_host = false;
+        }
     }
 
     /// How many of this severity were reported.
@@ -264,7 +302,8 @@ fn shown_range(file: &crate::source::SourceFile, span: Span) -> Range<usize> {
     let line_end = file.lines(line, line).end;
     // The end of a file is shown on its last line that has text.
     let start = if start == length && start > 0 { file.text.trim_end().len() } else { start };
-    start..(span.end as usize).clamp(start, line_end.max(start))
+    let start = file.text.floor_char_boundary(start);
+    start..file.text.ceil_char_boundary((span.end as usize).clamp(start, line_end.max(start)))
 }
 
 #[cfg(test)]

@@ -84,8 +84,8 @@ impl Expander<'_, '_> {
     fn holds(&mut self, condition: Option<ConditionId>, span: Span) -> bool {
         if let Some(fault) = self.expansion.answers.fault(condition) {
             let fault = Diagnostic::error(span, format!("the condition of this element has no answer: {fault}"));
-            self.diagnostics
-                .push(fault.hint("test `is not None` first, or compare texts with texts and numbers with numbers"));
+            let hint = "test `is not None` first, or compare texts with texts and numbers with numbers";
+            self.diagnostics.push(fault.hint(hint).for_some_hosts());
         }
         self.expansion.answers.holds(condition)
     }
@@ -153,14 +153,18 @@ impl Expander<'_, '_> {
         for segment in &text.segments {
             match segment {
                 Segment::Literal { text, .. } => resolved.push_str(text),
-                Segment::Attribute { name, span, .. } => match self.expansion.attributes.shown(name.as_str()) {
-                    Some(value) => resolved.push_str(value),
-                    None => self.diagnostics.push(undefined(
-                        name,
-                        *span,
-                        self.expansion.attributes,
-                        self.expansion.language,
-                    )),
+                Segment::Attribute { name, span, .. } => match self.expansion.attributes.get(name.as_str()) {
+                    Some(value) if value.is_secret() => {
+                        let message = format!("the attribute `{name}` is a secret, and cannot stand here");
+                        let hint = "a secret is put into text only when a kickstart is written";
+                        self.diagnostics.push(Diagnostic::error(*span, message).hint(hint));
+                        return None;
+                    }
+                    Some(value) => resolved.push_str(value.shown()),
+                    None => {
+                        let fault = undefined(name, *span, self.expansion.attributes, self.expansion.language);
+                        self.diagnostics.push(fault.for_some_hosts());
+                    }
                 },
                 Segment::Template(template) => {
                     self.diagnostics.push(Diagnostic::error(template.span, "a template cannot stand here"));

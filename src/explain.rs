@@ -149,7 +149,7 @@ impl<'g> Explainer<'g> {
 
     /// Every line of the host's kickstart.
     pub fn lines(&self) -> Vec<LineOrigin> {
-        let templates = Templates::new(std::sync::Arc::clone(&self.generation.inventory));
+        let templates = Templates::new(std::sync::Arc::clone(&self.generation.inventory), None);
         let render = |segment: &Segment| match segment {
             Segment::Literal { text, .. } => text.to_string(),
             Segment::Attribute { name, .. } => self.attributes.shown(name.as_str()).unwrap_or_default().to_owned(),

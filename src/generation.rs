@@ -10,16 +10,16 @@ use std::sync::Arc;
 use crate::attribute::{Attributes, Secrets};
 use crate::description::Description;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::emit::kickstart::{Break, Kickstart, kickstart};
+use crate::emit::kickstart::{Break, Kickstart, is_directive, kickstart};
 use crate::emit::prepare::{Prepared, Slot};
-use crate::emit::template::{TemplateError, Templates};
+use crate::emit::template::{self, TemplateError, Templates, reads_attributes};
 use crate::expand::undefined;
 use crate::inventory::{Host, Inventory, Own};
 use crate::name::{AttributeName, GraphName, HostName};
 use crate::profile::Profile;
 use crate::resolve::Resolution;
 use crate::source::{Sources, Span};
-use crate::text::TemplateText;
+use crate::text::{Segment, TemplateText};
 
 /// One compiled state of description and inventory.
 #[derive(Debug)]
@@ -131,7 +131,8 @@ fn cohort(inventory: &Inventory, (number, variant): (usize, &Variant), hosts: &[
         variant: number,
         values: prepared.slots.iter().map(value).collect(),
         prepared,
-        holds_secret: variant.kickstart.text.attributes().any(is_secret),
+        holds_secret: variant.kickstart.text.attributes().any(is_secret)
+            || templates_hold_secrets(variant, &attributes, hosts),
         hosts: hosts.iter().map(|host| host.number).collect(),
     }
 }
@@ -142,8 +143,17 @@ pub struct HostFaults {
     hosts: BTreeMap<Diagnostic, Vec<HostName>>,
 }
 
+/// A template may write every attribute of its host.
+fn templates_hold_secrets(variant: &Variant, attributes: &Attributes, hosts: &[&Host]) -> bool {
+    let reads = |segment: &Segment| matches!(segment, Segment::Template(template) if reads_attributes(template));
+    let shared = attributes.all().values().any(|(_, entry)| entry.value.is_secret());
+    let own = hosts.iter().any(|host| host.attributes.values().any(|entry| entry.value.is_secret()));
+    variant.kickstart.text.segments.iter().any(reads) && (shared || own)
+}
+
 impl HostFaults {
-    fn add(&mut self, fault: Diagnostic, host: &HostName) {
+    /// Takes a fault of one host.
+    pub fn add(&mut self, fault: Diagnostic, host: &HostName) {
         self.hosts.entry(fault).or_default().push(host.clone());
     }
 
@@ -164,15 +174,19 @@ impl HostFaults {
         for (mut fault, mut hosts) in self.hosts {
             hosts.sort();
             hosts.dedup();
-            let Some(first) = hosts.first() else { continue };
-            let others = match hosts.len() - 1 {
-                0 => String::new(),
-                1 => " and 1 other host".to_owned(),
-                count => format!(" and {count} other hosts"),
-            };
-            fault.message = format!("{}, for `{first}`{others}", fault.message);
+            fault.message = format!("{}, for {}", fault.message, counted(&hosts));
             diagnostics.push(fault);
         }
+    }
+}
+
+/// The first of some hosts, and how many others there are.
+pub fn counted(hosts: &[HostName]) -> String {
+    let Some(first) = hosts.first() else { return "no host".to_owned() };
+    match hosts.len() - 1 {
+        0 => format!("`{first}`"),
+        1 => format!("`{first}` and 1 other host"),
+        others => format!("`{first}` and {others} other hosts"),
     }
 }
 
@@ -191,7 +205,7 @@ impl Generation {
                 cohort_of[*host] = Some(index);
             }
         }
-        let templates = Templates::new(Arc::clone(&inventory));
+        let templates = Templates::new(Arc::clone(&inventory), Some(secrets.clone()));
         Self { id, description, inventory, variants, sources, cohorts, cohort_of, templates, secrets }
     }
 
@@ -225,11 +239,11 @@ impl Generation {
             whole &= filling.value(slot, &cohort.values[index], out, faults);
             let text = str::from_utf8(&out[start..]).unwrap_or_default();
             suspicious |= variant.kickstart.must_be_checked(text);
-            Ok::<(), Diagnostic>(())
+            Ok::<(), Option<Diagnostic>>(())
         };
         let filled = cohort.prepared.fill(value, |template| filling.template(template), out);
         if let Err(fault) = filled {
-            faults.add(fault, &host.name);
+            fault.into_iter().for_each(|fault| faults.add(fault, &host.name));
             return false;
         }
         whole && (!suspicious || filling.recheck(variant, start, out, faults))
@@ -274,9 +288,13 @@ impl Filling<'_> {
         true
     }
 
-    fn template(&self, template: &TemplateText) -> Result<Arc<str>, Diagnostic> {
+    /// The text of a template; no fault where its syntax is wrong, because that was told once for all hosts.
+    fn template(&self, template: &TemplateText) -> Result<Arc<str>, Option<Diagnostic>> {
         let rendered = self.generation.templates.render(template, Some(self.host), self.attributes());
-        rendered.map_err(|error| template_fault(template, &error))
+        rendered.map_err(|error| {
+            let told = template::check(template).is_err();
+            (!told).then(|| template_fault(template, &error, &self.generation.sources))
+        })
     }
 
     /// Looks at the finished text of a host with an unusual value: a here-document gets another delimiter, a
@@ -293,10 +311,10 @@ impl Filling<'_> {
                 let found = self.attributes().get(prepared.slots[index].name.as_str());
                 let text = found.and_then(|value| self.generation.secrets.reveal(value));
                 out.extend_from_slice(text.unwrap_or_default().as_bytes());
-                Ok::<(), Diagnostic>(())
+                Ok::<(), Option<Diagnostic>>(())
             };
             if let Err(fault) = prepared.fill(value, |template| self.template(template), out) {
-                faults.add(fault, &self.host.name);
+                fault.into_iter().for_each(|fault| faults.add(fault, &self.host.name));
                 return false;
             }
             broken = again.broken(&String::from_utf8_lossy(&out[start..]));
@@ -307,47 +325,53 @@ impl Filling<'_> {
         broken.is_none()
     }
 
-    /// The fault of a value that ends a section; names the likeliest.
+    /// The fault of a value that ends a section: the first whose line is a directive that the module did not write.
     fn breaking(&self, variant: &Variant) -> Diagnostic {
-        let value = |name: &AttributeName| {
-            self.attributes().get(name.as_str()).and_then(|value| self.generation.secrets.reveal(value))
-        };
-        let references: Vec<_> = variant.kickstart.text.attributes().collect();
-        let breaks = |(name, _): &&(&AttributeName, Span)| value(name).is_some_and(|value| value.contains('%'));
-        let fault = match references.iter().find(breaks) {
-            Some((name, span)) => {
-                Diagnostic::error(*span, format!("the value of `{name}` would end a section of the kickstart early"))
+        let mut line = String::new();
+        for segment in &variant.kickstart.text.segments {
+            let (text, place) = match segment {
+                Segment::Literal { text, .. } => (text.to_string(), None),
+                Segment::Attribute { name, span, .. } => {
+                    let value = self.attributes().get(name.as_str());
+                    let text = value.and_then(|value| self.generation.secrets.reveal(value)).unwrap_or_default();
+                    (text.to_owned(), Some((*span, format!("the value of `{name}`"))))
+                }
+                Segment::Template(template) => {
+                    let rendered = self.template(template).map(|text| text.to_string()).unwrap_or_default();
+                    (rendered, Some((template.span, "the output of this template".to_owned())))
+                }
+            };
+            line.push_str(&text);
+            if let Some((span, what)) = place
+                && line.lines().any(is_directive)
+            {
+                return Diagnostic::error(span, format!("{what} would end a section of the kickstart early"))
+                    .hint("no line of it may start with `%end`, `%post` or another section's name");
             }
-            None => {
-                Diagnostic::error(self.host.span, "the output of a template would end a section of the kickstart early")
-            }
-        };
-        fault.hint("no line of it may start with `%end`, `%post` or another section's name")
+            line = line.rsplit('\n').next().unwrap_or_default().to_owned();
+        }
+        Diagnostic::error(self.host.span, "a value of this host would end a section of the kickstart early")
     }
 }
 
-/// Templates stand in a file as they are, so a line in one is a line in the file.
-fn template_line(template: &TemplateText, error: &TemplateError) -> Span {
-    let before: usize = template.source.split_inclusive('\n').take(error.line.saturating_sub(1)).map(str::len).sum();
-    let line = template.source[before..].lines().next().unwrap_or_default();
-    let indent = line.len() - line.trim_start().len();
-    let start = template.span.start as usize + before + indent;
-    Span::new(template.span.file, start, start + line.trim().len().max(1))
-}
-
-/// The fault of a template, at its line.
-pub fn template_fault(template: &TemplateText, error: &TemplateError) -> Diagnostic {
-    let span = template_line(template, error);
-    Diagnostic::error(span, format!("the template does not work: {}", error.message))
-        .hint("templates see `host`, `attributes`, `hosts`, `site`, `networks` and `appliances`")
+/// The fault of a template, at its line: references in it are longer than in the file, but on the same line.
+pub fn template_fault(template: &TemplateText, error: &TemplateError, sources: &Sources) -> Diagnostic {
+    let file = sources.file(template.span.file);
+    let line = file.line_of(template.span.start as usize) + error.line.saturating_sub(1);
+    let range = file.lines(line, line);
+    let text = &file.text[range.clone()];
+    let start = range.start + text.len() - text.trim_start().len();
+    let span = Span::new(template.span.file, start, start + text.trim().len());
+    let fault = Diagnostic::error(span, format!("the template does not work: {}", error.message));
+    if error.undefined {
+        return fault.hint("templates see `host`, `attributes`, `hosts`, `site`, `networks` and `appliances`; test with `is defined` what may be missing");
+    }
+    fault
 }
 
 fn unknown_secret(name: &AttributeName, shown: &str, span: Span) -> Diagnostic {
     let secret = shown.trim_start_matches("(secret ").trim_end_matches(')');
-    Diagnostic::error(span, format!("the attribute `{name}` is the secret `{secret}`, which nobody gave")).hint(
-        format!(
-            "write it into secrets/{secret} beside the inventory, or set KGEN_SECRET_{}",
-            secret.to_uppercase().replace('-', "_")
-        ),
-    )
+    let variable = secret.to_uppercase().replace('-', "_");
+    Diagnostic::error(span, format!("the attribute `{name}` is the secret `{secret}`, which has no text"))
+        .hint(format!("write it into the file `{secret}` of the secrets directory, or set KGEN_SECRET_{variable}"))
 }

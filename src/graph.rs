@@ -82,7 +82,9 @@ impl Graph {
         for order in file.orders {
             let head = self.order_node(order.head.name);
             let tail = self.order_node(order.tail.name);
-            self.orders.add_edge(head, tail, Order { span: order.span });
+            // Several orders may share an element; the later end tells them apart.
+            let span = order.head.span.max(order.tail.span);
+            self.orders.add_edge(head, tail, Order { span });
         }
     }
 
@@ -170,6 +172,16 @@ impl Graph {
         let mut cycles = cycles(&self.inheritance);
         cycles.sort();
         cycles
+    }
+
+    /// The modules that orders name, each with a place.
+    pub fn ordered_modules(&self) -> impl Iterator<Item = (&ModuleName, Span)> {
+        let places = self.orders.edge_references().flat_map(|edge| [(edge.source(), edge.weight().span), (edge.target(), edge.weight().span)]);
+        let places: BTreeMap<NodeIndex, Span> = places.collect();
+        places.into_iter().filter_map(|(node, span)| match &self.orders[node] {
+            OrderEnd::Module(name) => Some((name, span)),
+            OrderEnd::Head | OrderEnd::Tail => None,
+        })
     }
 
     /// The orders: who stands before whom, also for modules that a host does not have.

@@ -10,7 +10,7 @@ use crate::generation::Generation;
 use crate::inventory::{Inventory, is_intrinsic};
 use crate::name::{AttributeName, HostName, ModuleName, slip_of};
 use crate::source::Span;
-use crate::{command, condition::ConditionId};
+use crate::command;
 
 /// Combinations of values that are tried for one condition; beyond that it is taken to hold.
 const MAX_COMBINATIONS: usize = 4096;
@@ -102,7 +102,7 @@ impl Domains {
 fn impossible_conditions(generation: &Generation, diagnostics: &mut Diagnostics) {
     let domains = Domains::new(&generation.inventory);
     let conditions = &generation.description.conditions;
-    let places = condition_places(generation);
+    let places = generation.description.condition_places();
     for (id, span) in places {
         let condition = conditions.get(id);
         let unknown: Vec<_> =
@@ -129,24 +129,6 @@ fn declared_values(condition: &Condition, domains: &Domains) -> String {
         format!("`{name}` is {}", values.join(" or "))
     };
     condition.attributes().iter().map(of).collect::<Vec<_>>().join("; ")
-}
-
-/// Where each condition stands first.
-fn condition_places(generation: &Generation) -> BTreeMap<ConditionId, Span> {
-    let mut places = BTreeMap::new();
-    for graph in generation.description.graphs.values() {
-        for edge in graph.edges().map(|id| graph.edge(id)) {
-            if let Some(id) = edge.condition {
-                places.entry(id).or_insert(edge.from_span.max(edge.to_span));
-            }
-        }
-    }
-    for item in generation.description.modules.values().flat_map(|module| &module.items) {
-        if let Some(id) = item.condition {
-            places.entry(id).or_insert(item.span);
-        }
-    }
-    places
 }
 
 fn can_hold(condition: &Condition, domains: &Domains) -> bool {
@@ -176,7 +158,7 @@ fn unquoted_values(generation: &Generation, diagnostics: &mut Diagnostics) {
         let Some(variant) = generation.variant(host).filter(|variant| !variant.unquoted.is_empty()) else { continue };
         let attributes = generation.inventory.attributes(host);
         for (name, span) in &variant.unquoted {
-            if !told.contains_key(span) && attributes.shown(name.as_str()).is_some_and(has_metacharacters) {
+            if !told.contains_key(span) && attributes.get(name.as_str()).is_some_and(|value| !value.is_secret() && has_metacharacters(value.shown())) {
                 told.insert(*span, (name.clone(), host.name.clone()));
             }
         }
@@ -185,6 +167,6 @@ fn unquoted_values(generation: &Generation, diagnostics: &mut Diagnostics) {
         let message = format!(
             "the value of `{name}` for `{host}` stands unquoted in a script, and has characters that the shell interprets"
         );
-        diagnostics.push(Diagnostic::warning(span, message).hint(format!("write \"&{name};\" if it is one word")));
+        diagnostics.push(Diagnostic::warning(span, message).hint(format!("if it is one word, put it into quotes: '&{name};'")));
     }
 }

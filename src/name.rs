@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// What a sort of name may consist of.
 pub trait Kind {
-    /// The sort in words, for messages: "module name".
+    /// The sort in words with its article, for messages: "a module name".
     const WORDS: &'static str;
     /// Whether `text` may be such a name.
     fn accepts(text: &str) -> bool;
@@ -61,7 +61,7 @@ const ATTRIBUTE_RULE: &str = "a letter or `_`, then letters, digits, `_`, `-` an
 pub struct ModuleKind;
 
 impl Kind for ModuleKind {
-    const WORDS: &'static str = "module name";
+    const WORDS: &'static str = "a module name";
     const RULE: &'static str = FILE_RULE;
     fn accepts(text: &str) -> bool {
         is_file_name(text)
@@ -73,7 +73,7 @@ impl Kind for ModuleKind {
 pub struct RollKind;
 
 impl Kind for RollKind {
-    const WORDS: &'static str = "roll name";
+    const WORDS: &'static str = "a roll name";
     const RULE: &'static str = FILE_RULE;
     fn accepts(text: &str) -> bool {
         is_file_name(text)
@@ -85,7 +85,7 @@ impl Kind for RollKind {
 pub struct GraphKind;
 
 impl Kind for GraphKind {
-    const WORDS: &'static str = "graph name";
+    const WORDS: &'static str = "a graph name";
     const RULE: &'static str = FILE_RULE;
     fn accepts(text: &str) -> bool {
         is_file_name(text)
@@ -97,7 +97,7 @@ impl Kind for GraphKind {
 pub struct HostKind;
 
 impl Kind for HostKind {
-    const WORDS: &'static str = "host name";
+    const WORDS: &'static str = "a host name";
     const RULE: &'static str = HOST_RULE;
     fn accepts(text: &str) -> bool {
         is_host_name(text)
@@ -109,7 +109,7 @@ impl Kind for HostKind {
 pub struct ApplianceKind;
 
 impl Kind for ApplianceKind {
-    const WORDS: &'static str = "appliance name";
+    const WORDS: &'static str = "an appliance name";
     const RULE: &'static str = FILE_RULE;
     fn accepts(text: &str) -> bool {
         is_file_name(text)
@@ -121,7 +121,7 @@ impl Kind for ApplianceKind {
 pub struct NetworkKind;
 
 impl Kind for NetworkKind {
-    const WORDS: &'static str = "network name";
+    const WORDS: &'static str = "a network name";
     const RULE: &'static str = FILE_RULE;
     fn accepts(text: &str) -> bool {
         is_file_name(text)
@@ -133,7 +133,7 @@ impl Kind for NetworkKind {
 pub struct AttributeKind;
 
 impl Kind for AttributeKind {
-    const WORDS: &'static str = "attribute name";
+    const WORDS: &'static str = "an attribute name";
     const RULE: &'static str = ATTRIBUTE_RULE;
     fn accepts(text: &str) -> bool {
         is_attribute_name(text)
@@ -221,7 +221,8 @@ impl<K> serde::Serialize for Name<K> {
 
 /// The known name that `text` was probably meant to be: at most a third of its letters differ, and not all.
 pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let allowed = text.chars().count().div_ceil(3).min(text.chars().count().saturating_sub(1)).min(4);
+    let length = text.chars().count();
+    let allowed = (length / 3).clamp(1, 4).min(length.saturating_sub(1));
     let distance = |name: &str| strsim::damerau_levenshtein(&text.to_lowercase(), &name.to_lowercase());
     let scored = known.into_iter().filter(|name| *name != text).map(|name| (distance(name), name));
     scored.filter(|(far, _)| *far <= allowed).min().map(|(_, name)| name)

@@ -10,8 +10,9 @@ use petgraph::visit::{Bfs, EdgeRef, Reversed};
 
 use crate::condition::{ConditionId, Truth};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::graph::{EdgeId, Graph, cycles};
+use crate::graph::{EdgeId, Graph, Order, cycles};
 use crate::name::ModuleName;
+use crate::source::Span;
 use crate::syntax::graph::OrderEnd;
 
 /// What a host answers to the conditions of the description.
@@ -76,7 +77,8 @@ pub fn resolve(graph: &Graph, root: &ModuleName, answers: &Answers, diagnostics:
             let (from, to) = graph.ends(id);
             let message = format!("the condition of the edge from `{from}` to `{to}` has no answer: {fault}");
             let hint = "test `is not None` first, or compare texts with texts and numbers with numbers";
-            diagnostics.push(Diagnostic::error(edge.span, message).hint(hint));
+            let place = edge.from_span.max(edge.to_span);
+            diagnostics.push(Diagnostic::error(place, message).hint(hint).for_some_hosts());
         }
         answers.holds(edge.condition)
     });
@@ -106,62 +108,79 @@ enum Zone {
 /// Puts modules in order: zones, then the constraints, then names.
 fn order(graph: &Graph, names: &BTreeSet<&ModuleName>, diagnostics: &mut Diagnostics) -> Vec<ModuleName> {
     let orders = graph.orders();
-    let faulty = report_contradictions(orders, names, diagnostics);
+    let projected = projected(orders, names);
+    report_contradictions(orders, &projected, diagnostics);
     let find = |end: &OrderEnd| orders.node_indices().find(|node| orders[*node] == *end);
-    let first: BTreeSet<_> = find(&OrderEnd::Head)
-        .map(|head| collect(Bfs::new(Reversed(orders), head), Reversed(orders)))
-        .unwrap_or_default();
-    let last: BTreeSet<_> =
-        find(&OrderEnd::Tail).map(|tail| collect(Bfs::new(orders, tail), orders)).unwrap_or_default();
-    let node_of: BTreeMap<&ModuleName, NodeIndex> = orders
-        .node_indices()
-        .filter_map(|node| match &orders[node] {
-            OrderEnd::Module(name) => Some((name, node)),
-            OrderEnd::Head | OrderEnd::Tail => None,
-        })
-        .collect();
-    let zone = |name: &ModuleName| match node_of.get(name) {
-        None => Zone::Unordered,
-        Some(node) if first.contains(node) => Zone::First,
-        Some(node) if last.contains(node) => Zone::Last,
-        Some(_) => Zone::Middle,
+    let before_head = find(&OrderEnd::Head).map(|head| reached(Reversed(orders), head)).unwrap_or_default();
+    let after_tail = find(&OrderEnd::Tail).map(|tail| reached(orders, tail)).unwrap_or_default();
+    let ranks = topological_ranks(&projected);
+    let place = |name: &&ModuleName| {
+        let node = find(&OrderEnd::Module((*name).clone()));
+        let zone = match node {
+            None => Zone::Unordered,
+            Some(node) if before_head.contains(&node) => Zone::First,
+            Some(node) if after_tail.contains(&node) => Zone::Last,
+            Some(_) => Zone::Middle,
+        };
+        (zone, ranks.get(&OrderEnd::Module((*name).clone())).copied(), (*name).clone())
     };
-    let rank = if faulty { BTreeMap::new() } else { topological_ranks(orders, names) };
-    let mut ordered: Vec<&ModuleName> = names.iter().copied().collect();
-    ordered.sort_by_key(|name| (zone(name), node_of.get(name).and_then(|node| rank.get(node)), *name));
-    ordered.into_iter().cloned().collect()
+    let mut ordered: Vec<_> = names.iter().map(place).collect();
+    ordered.sort();
+    ordered.into_iter().map(|(_, _, name)| name).collect()
 }
 
-fn collect<G>(mut walk: Bfs<NodeIndex, G::Map>, graph: G) -> BTreeSet<NodeIndex>
+/// All nodes that can be reached from `start`, itself among them.
+fn reached<G>(graph: G, start: NodeIndex) -> BTreeSet<NodeIndex>
 where
-    G: petgraph::visit::IntoNeighbors<NodeId = NodeIndex> + petgraph::visit::Visitable,
+    G: petgraph::visit::IntoNeighbors<NodeId = NodeIndex> + petgraph::visit::Visitable + Copy,
     G::Map: petgraph::visit::VisitMap<NodeIndex>,
 {
-    let mut found = BTreeSet::new();
-    while let Some(node) = walk.next(graph) {
-        found.insert(node);
-    }
-    found
+    let mut walk = Bfs::new(graph, start);
+    std::iter::from_fn(|| walk.next(graph)).collect()
 }
 
-/// Positions in the one topological order that is smallest by name. Modules that the host does not have are
-/// taken out first, so that they pass constraints on but move nobody.
-fn topological_ranks(
-    orders: &DiGraph<OrderEnd, crate::graph::Order>,
-    names: &BTreeSet<&ModuleName>,
-) -> BTreeMap<NodeIndex, usize> {
-    let mut waiting: BTreeMap<NodeIndex, usize> =
-        orders.node_indices().map(|node| (node, orders.edges_directed(node, petgraph::Incoming).count())).collect();
-    let key = |node: NodeIndex| {
-        let present = matches!(&orders[node], OrderEnd::Module(name) if names.contains(name));
-        Reverse((present, orders[node].clone(), node))
+/// The orders among the anchors and the modules that the host has; those through others are one edge each, with
+/// the places that they pass.
+fn projected(orders: &DiGraph<OrderEnd, Order>, names: &BTreeSet<&ModuleName>) -> DiGraph<OrderEnd, Vec<Span>> {
+    let present = |node: NodeIndex| match &orders[node] {
+        OrderEnd::Module(name) => names.contains(name),
+        OrderEnd::Head | OrderEnd::Tail => true,
     };
-    let mut ready: BinaryHeap<_> =
-        waiting.iter().filter(|(_, count)| **count == 0).map(|(node, _)| key(*node)).collect();
+    let mut projected = DiGraph::new();
+    let mut ends: Vec<_> = orders.node_indices().filter(|node| present(*node)).collect();
+    ends.sort_by_key(|node| &orders[*node]);
+    let own: BTreeMap<NodeIndex, NodeIndex> = ends.into_iter().map(|node| (node, projected.add_node(orders[node].clone()))).collect();
+    for (start, from) in &own {
+        let mut seen = BTreeSet::new();
+        let mut waiting = vec![(*start, Vec::new())];
+        while let Some((node, path)) = waiting.pop() {
+            for edge in orders.edges(node) {
+                let mut path: Vec<Span> = path.clone();
+                path.push(edge.weight().span);
+                match own.get(&edge.target()) {
+                    Some(to) if !projected.contains_edge(*from, *to) => {
+                        projected.add_edge(*from, *to, path);
+                    }
+                    None if seen.insert(edge.target()) => waiting.push((edge.target(), path)),
+                    _ => {}
+                }
+            }
+        }
+    }
+    projected
+}
+
+/// Positions in the one topological order that is smallest by name. What stands in a circle, which was reported,
+/// comes after all that does not.
+fn topological_ranks(projected: &DiGraph<OrderEnd, Vec<Span>>) -> BTreeMap<OrderEnd, usize> {
+    let incoming = |node| projected.edges_directed(node, petgraph::Incoming).count();
+    let mut waiting: BTreeMap<NodeIndex, usize> = projected.node_indices().map(|node| (node, incoming(node))).collect();
+    let key = |node: NodeIndex| Reverse((projected[node].clone(), node));
+    let mut ready: BinaryHeap<_> = waiting.iter().filter(|(_, count)| **count == 0).map(|(node, _)| key(*node)).collect();
     let mut ranks = BTreeMap::new();
-    while let Some(Reverse((_, _, node))) = ready.pop() {
-        ranks.insert(node, ranks.len());
-        for edge in orders.edges(node) {
+    while let Some(Reverse((end, node))) = ready.pop() {
+        ranks.insert(end, ranks.len());
+        for edge in projected.edges(node) {
             if let Some(count) = waiting.get_mut(&edge.target()) {
                 *count -= 1;
                 if *count == 0 {
@@ -170,49 +189,48 @@ fn topological_ranks(
             }
         }
     }
+    let circular = projected.node_weights().filter(|end| !ranks.contains_key(*end)).cloned().collect::<Vec<_>>();
+    for end in circular {
+        ranks.insert(end, ranks.len());
+    }
     ranks
 }
 
-/// Draws every cycle that contradicts itself for this host: one with two of its modules or anchors. A cycle
-/// through absent modules only is nobody's.
+/// Draws every circle among the orders of this host. One among modules that it does not have is nobody's.
 fn report_contradictions(
-    orders: &DiGraph<OrderEnd, crate::graph::Order>,
-    names: &BTreeSet<&ModuleName>,
+    orders: &DiGraph<OrderEnd, Order>,
+    projected: &DiGraph<OrderEnd, Vec<Span>>,
     diagnostics: &mut Diagnostics,
-) -> bool {
-    let present = |node: NodeIndex| match &orders[node] {
-        OrderEnd::Module(name) => names.contains(name),
-        OrderEnd::Head | OrderEnd::Tail => true,
-    };
-    let mut found = false;
-    for cycle in cycles(orders) {
-        let ends: Vec<_> = cycle.iter().filter_map(|edge| orders.edge_endpoints(*edge)).collect();
-        let held = ends.iter().filter(|(head, _)| present(*head)).count();
-        found = true;
-        if held == 0 || (held == 1 && ends.len() > 1) {
-            continue;
-        }
-        let title = |node: NodeIndex| match &orders[node] {
-            OrderEnd::Module(name) => format!("`{name}`"),
-            OrderEnd::Head => "HEAD".to_owned(),
-            OrderEnd::Tail => "TAIL".to_owned(),
-        };
-        let mut drawn: Vec<_> = ends.iter().map(|(head, _)| title(*head)).collect();
+) {
+    let places: BTreeMap<Span, (NodeIndex, NodeIndex)> = orders
+        .edge_indices()
+        .filter_map(|edge| Some((orders[edge].span, orders.edge_endpoints(edge)?)))
+        .collect();
+    for cycle in cycles(projected) {
+        // The circle as it is written, absent modules included.
+        let spans: Vec<Span> = cycle.iter().flat_map(|edge| projected[*edge].iter().copied()).collect();
+        let steps: Vec<_> = spans.iter().filter_map(|span| Some((*span, *places.get(span)?))).collect();
+        let mut drawn: Vec<_> = cycle
+            .iter()
+            .filter_map(|edge| projected.edge_endpoints(*edge))
+            .map(|(head, _)| title(&projected[head]))
+            .collect();
         drawn.extend(drawn.first().cloned());
-        let spans: Vec<_> = cycle.iter().map(|edge| orders[*edge].span).collect();
-        let Some(first) = spans.first() else { continue };
-        let mut fault =
-            Diagnostic::error(*first, format!("these orders contradict each other: {}", drawn.join(" before ")))
-                .hint("take one of them out");
-        for (span, (head, tail)) in spans.iter().zip(&ends) {
-            let message = format!("{} before {}", title(*head), title(*tail));
-            if span == first {
-                fault = fault.label(message);
-            } else {
-                fault = fault.related(*span, message);
-            }
+        let Some((first, _)) = steps.first() else { continue };
+        let message = format!("these orders contradict each other: {}", drawn.join(" before "));
+        let mut fault = Diagnostic::error(*first, message).hint("take one of them out");
+        for (index, (span, (head, tail))) in steps.iter().enumerate() {
+            let message = format!("{} before {}", title(&orders[*head]), title(&orders[*tail]));
+            fault = if index == 0 { fault.label(message) } else { fault.related(*span, message) };
         }
         diagnostics.push(fault);
     }
-    found
+}
+
+fn title(end: &OrderEnd) -> String {
+    match end {
+        OrderEnd::Module(name) => format!("`{name}`"),
+        OrderEnd::Head => "HEAD".to_owned(),
+        OrderEnd::Tail => "TAIL".to_owned(),
+    }
 }

@@ -140,7 +140,8 @@ impl Sources {
         let start = (span.start as usize).min(file.text.len());
         let line = file.line_of(start);
         let line_start = file.lines(line, line).start;
-        let column = file.text.get(line_start..start).map_or(1, |before| before.chars().count() + 1);
+        let before = &file.text[line_start..file.text.floor_char_boundary(start).max(line_start)];
+        let column = before.chars().count() + 1;
         Location { path: file.path.clone(), line, column }
     }
 }

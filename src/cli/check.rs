@@ -11,7 +11,10 @@ pub fn run(session: &mut Session) -> Result<(), Failure> {
     session.summary = true;
     let generation = session.generation(&[])?;
     check_hosts(session, &generation);
-    lint::lint(&generation, &mut session.diagnostics);
+    if !session.diagnostics.has_errors() {
+        // What is broken is no sign of what was meant.
+        lint::lint(&generation, &mut session.diagnostics);
+    }
     session.stop_on_errors()?;
     if session.format == Format::Text {
         let (hosts, modules) = (generation.inventory.hosts.len(), generation.description.modules.len());

@@ -17,7 +17,6 @@ const FOLDER: &str = "ks";
 /// Compiles, checks every host, and only then writes.
 pub fn run(session: &mut Session, arguments: &Compile) -> Result<(), Failure> {
     let generation = session.generation(&arguments.hosts)?;
-    session.stop_on_errors()?;
     check_hosts(session, &generation);
     session.stop_on_errors()?;
     let output = Output::open(&arguments.output, &[FOLDER])?;

@@ -64,7 +64,7 @@ fn of_module(session: &mut Session, arguments: &Arguments, module: &str) -> Resu
     let input = Input { sources: &sources, runner: &eval::run, hosts: None };
     let (_, profile) =
         compile::profile(&description, (&root, &graph), &attributes, language, input, &mut session.diagnostics);
-    let templates = Templates::new(Arc::new(Inventory::default()));
+    let templates = Templates::new(Arc::new(Inventory::default()), None);
     let filler = Filler {
         attributes: &attributes,
         host: None,
@@ -91,8 +91,11 @@ fn of_host(session: &mut Session, arguments: &Arguments, host: &str) -> Result<S
     let inventory = Arc::clone(&site.inventory);
     let host = session.host(&inventory, &host)?;
     let attributes = inventory.attributes(host);
+    compile::check_appliances(&description, &inventory, &mut session.diagnostics);
+    session.diagnostics.extend(compile::missing_graph(&description, &inventory, host));
+    session.stop_on_errors()?;
     let Some(appliance) = inventory.appliances.get(host.appliance.as_str()) else { return Err(Failure::Faults) };
-    let graph: GraphName = typed_name(attributes.shown("graph").unwrap_or(DEFAULT_GRAPH))?;
+    let Some(graph) = GraphName::new(attributes.shown("graph").unwrap_or(DEFAULT_GRAPH)) else { return Err(Failure::Faults) };
     let sources = Arc::clone(&session.sources);
     let input = Input { sources: &sources, runner: &eval::run, hosts: None };
     let root = &appliance.module;
@@ -104,7 +107,7 @@ fn of_host(session: &mut Session, arguments: &Arguments, host: &str) -> Result<S
         input,
         &mut session.diagnostics,
     );
-    let templates = Templates::new(Arc::clone(&inventory));
+    let templates = Templates::new(Arc::clone(&inventory), None);
     let language = inventory.language;
     let filler = Filler {
         attributes: &attributes,
@@ -292,7 +295,7 @@ impl Filler<'_> {
                 },
                 Segment::Template(template) => match self.templates.render(template, self.host, self.attributes) {
                     Ok(rendered) => shown.push_str(&rendered),
-                    Err(error) => self.diagnostics.push(template_fault(template, &error)),
+                    Err(error) => self.diagnostics.push(template_fault(template, &error, self.sources)),
                 },
             }
         }

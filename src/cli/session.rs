@@ -114,6 +114,10 @@ impl Session {
         };
         let id = self.sources()?.add(shown, text);
         let inventory = file::read(id, &self.sources, &mut self.diagnostics);
+        // Without a [site] nothing else can be read, and that it is missing was told.
+        if inventory.site.name.is_empty() && self.diagnostics.has_errors() {
+            return Err(Failure::Faults);
+        }
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
         Ok(Site { inventory: Arc::new(inventory), directory })
     }
@@ -135,7 +139,8 @@ impl Session {
 
     /// Reads the description of a site.
     pub fn description(&mut self, site: &Site) -> Result<Arc<Description>, Failure> {
-        let tree = SourceTree::read(&site.directory.join(&site.inventory.site.description))?;
+        let path = site.directory.join(&site.inventory.site.description);
+        let tree = SourceTree::read(&path).map_err(|error| Failure::World(format!("the description of this site: {error}")))?;
         let rolls = site.inventory.site.rolls.clone();
         let language = site.inventory.language;
         let sources = Arc::get_mut(&mut self.sources)
@@ -334,5 +339,5 @@ impl Progress {
 /// A name as people type it on the command line.
 pub fn typed_name<K: name::Kind>(text: &str) -> Result<name::Name<K>, Failure> {
     name::Name::new(text)
-        .ok_or_else(|| Failure::Usage(format!("`{}` cannot be a {}: {}", text.escape_debug(), K::WORDS, K::RULE)))
+        .ok_or_else(|| Failure::Usage(format!("`{}` cannot be {}: {}", text.escape_debug(), K::WORDS, K::RULE)))
 }

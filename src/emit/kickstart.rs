@@ -70,7 +70,7 @@ const DIRECTIVES: [&str; 12] = [
 ];
 
 /// Whether a line of a script would be taken for a directive of the kickstart.
-fn is_directive(line: &str) -> bool {
+pub fn is_directive(line: &str) -> bool {
     let line = line.trim_start();
     line.starts_with('%')
         && line.split_whitespace().next().is_some_and(|word| DIRECTIVES.contains(&word) && word != "%include")

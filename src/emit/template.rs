@@ -10,7 +10,7 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
-use crate::attribute::Attributes;
+use crate::attribute::{Attributes, Secrets, Value as AttributeValue};
 use crate::inventory::{Host, Inventory};
 use crate::text::TemplateText;
 
@@ -21,12 +21,16 @@ pub struct TemplateError {
     pub line: usize,
     /// What is wrong.
     pub message: String,
+    /// Whether a name in it is not there.
+    pub undefined: bool,
 }
 
 /// Renders templates for the hosts of one inventory.
 pub struct Templates {
     environment: Environment<'static>,
     inventory: Arc<Inventory>,
+    /// The texts of secrets, for the host that they belong to; without them they are shown by name.
+    secrets: Option<Secrets>,
     /// What templates gave that do not look at the host, by source.
     shared: Mutex<BTreeMap<String, Result<Arc<str>, TemplateError>>>,
 }
@@ -61,9 +65,9 @@ pub fn check(template: &TemplateText) -> Result<(), TemplateError> {
 }
 
 impl Templates {
-    /// For the hosts of this inventory.
-    pub fn new(inventory: Arc<Inventory>) -> Self {
-        Self { environment: environment(), inventory, shared: Mutex::new(BTreeMap::new()) }
+    /// For the hosts of this inventory. With `secrets`, a host's own stand in what is rendered for it.
+    pub fn new(inventory: Arc<Inventory>, secrets: Option<Secrets>) -> Self {
+        Self { environment: environment(), inventory, secrets, shared: Mutex::new(BTreeMap::new()) }
     }
 
     /// The text that a template gives for a host.
@@ -79,11 +83,13 @@ impl Templates {
         let parsed = self.environment.template_from_str(&template.source).map_err(|error| describe(&error))?;
         let names = parsed.undeclared_variables(false);
         if names.contains("host") || names.contains("attributes") {
-            let values = attributes
-                .all()
-                .into_iter()
-                .map(|(name, (_, entry))| (name.to_string(), entry.value.shown().to_owned()));
-            let attributes: BTreeMap<String, String> = values.collect();
+            let own = |value: &AttributeValue| match &self.secrets {
+                Some(secrets) => secrets.reveal(value).map(str::to_owned),
+                None => Some(value.shown().to_owned()),
+            };
+            let values = attributes.all().into_iter();
+            let attributes: BTreeMap<String, String> =
+                values.filter_map(|(name, (_, entry))| Some((name.to_string(), own(&entry.value)?))).collect();
             let host =
                 host.map(|host| HostValue { inventory: Arc::clone(&self.inventory), name: host.name.to_string() });
             return self.render_with(&parsed, host.map(Value::from_object), Value::from(attributes));
@@ -228,11 +234,19 @@ fn shown_attributes(inventory: &Inventory, host: &Host) -> Value {
 
 /// What is wrong, without the values: minijinja's own debug output would print them.
 fn describe(error: &minijinja::Error) -> TemplateError {
-    let mut message = error.kind().to_string();
-    if let Some(detail) = error.detail() {
-        message = format!("{message}: {detail}");
-    }
-    TemplateError { line: error.line().unwrap_or(1), message }
+    let undefined = error.kind() == minijinja::ErrorKind::UndefinedError;
+    let message = match (error.kind(), error.detail()) {
+        (minijinja::ErrorKind::OutOfFuel, _) => "it takes too long; is there an endless loop?".to_owned(),
+        (_, Some(detail)) => detail.replace("invalid ", "unexpected "),
+        (minijinja::ErrorKind::UndefinedError, None) => "a name in it is undefined".to_owned(),
+        (kind, None) => kind.to_string().replace("invalid ", "unexpected "),
+    };
+    TemplateError { line: error.line().unwrap_or(1), message, undefined }
+}
+
+/// Whether a template reads the attributes of its host, and so may hold its secrets.
+pub fn reads_attributes(template: &TemplateText) -> bool {
+    template.source.contains("attributes")
 }
 
 #[cfg(test)]
@@ -254,10 +268,10 @@ mod tests {
 
     #[test]
     fn undefined_names_are_errors_and_endless_loops_end() {
-        let templates = Templates::new(Arc::new(Inventory::default()));
+        let templates = Templates::new(Arc::new(Inventory::default()), None);
         let attributes = Attributes::default();
         let render = |source: &str| templates.render(&template(source), None, &attributes);
-        assert!(render("x\n{{ nonsense }}").unwrap_err().message.contains("undefined"));
+        assert!(render("x\n{{ nonsense }}").unwrap_err().undefined);
         assert!(render("{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}").is_err());
         assert_eq!(&*render("{{ hosts|length }}").unwrap(), "0");
     }

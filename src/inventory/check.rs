@@ -26,7 +26,7 @@ pub fn check(inventory: &Inventory, patterns: &BTreeMap<ApplianceName, (String, 
                     "the address {ip} of `{}` is not in the network `{name}`, which is {}",
                     host.name, network.subnet
                 );
-                diagnostics.push(Diagnostic::error(interface.span, message).related(network.span, "the network"));
+                diagnostics.push(Diagnostic::error(interface.ip_span, message).related(network.span, "the network"));
             }
         }
         if let Some(pattern) = patterns.get(host.appliance.as_str()) {
@@ -53,7 +53,7 @@ fn gateway_outside(name: &NetworkName, network: &Network, diagnostics: &mut Diag
         && !network.subnet.contains(gateway)
     {
         let message = format!("the gateway {gateway} of `{name}` is not in {}", network.subnet);
-        diagnostics.push(Diagnostic::error(network.span, message));
+        diagnostics.push(Diagnostic::error(network.gateway_span, message));
     }
 }
 
@@ -70,10 +70,10 @@ impl Seen {
         for interface in &host.interfaces {
             if let Some(address) = interface.address {
                 let what = format!("the hardware address {address}");
-                once(&mut self.hardware, address.octets().to_vec(), &what, (host, interface.span), diagnostics);
+                once(&mut self.hardware, address.octets().to_vec(), &what, (host, interface.address_span), diagnostics);
             }
             if let Some(ip) = interface.ip {
-                once(&mut self.addresses, ip, &format!("the address {ip}"), (host, interface.span), diagnostics);
+                once(&mut self.addresses, ip, &format!("the address {ip}"), (host, interface.ip_span), diagnostics);
             }
         }
         if let (Some(rack), Some(rank)) = (host.rack, host.rank) {
@@ -95,7 +95,10 @@ fn once<K: Ord>(
             seen.insert(key, (host.name.to_string(), span));
         }
         Some((owner, first)) => {
-            let message = format!("{what} belongs to `{owner}` and to `{}`", host.name);
+            let message = match owner.as_str() == host.name.as_str() {
+                true => format!("{what} belongs to `{owner}` twice"),
+                false => format!("{what} belongs to `{owner}` and to `{}`", host.name),
+            };
             diagnostics.push(Diagnostic::error(span, message).related(*first, format!("`{owner}` has it here")));
         }
     }

@@ -9,12 +9,12 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::attribute::{Entry, Layer, Value as AttributeValue};
-use crate::command;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::inventory::address::{HardwareAddress, Subnet};
+use crate::inventory::address::Subnet;
+use crate::inventory::hosts::{Defaults, Lacking, Platform, hosts};
 use crate::inventory::table::{Table, Value, named, with_document};
-use crate::inventory::{Appliance, Host, Interface, Inventory, Network, Site, check, is_intrinsic};
-use crate::name::{ApplianceName, NetworkName, suggestion};
+use crate::inventory::{Appliance, Inventory, Network, Site, check, is_intrinsic};
+use crate::name::{ApplianceName, NetworkName};
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::{EvalPolicy, Language, Strictness};
 
@@ -86,15 +86,17 @@ fn read_pieces((file, pieces): (FileId, &[Range<usize>]), sources: &Sources) -> 
         });
         Some((read??, faults))
     });
-    for piece in read.collect::<Option<Vec<_>>>()? {
-        let (hosts, faults) = piece;
+    let mut lacking = Lacking::default();
+    for (hosts, faults) in read.collect::<Option<Vec<_>>>()? {
         diagnostics.append(faults);
-        for host in hosts {
+        lacking.append(hosts.lacking);
+        for host in hosts.read {
             if inventory.hosts.insert(host.name.clone(), host).is_some() {
                 return None;
             }
         }
     }
+    lacking.report(&mut diagnostics);
     check::check(&inventory, &defaults.patterns, &mut diagnostics);
     Some((inventory, diagnostics))
 }
@@ -112,63 +114,14 @@ fn document(
         inventory.language = language(&mut table, diagnostics);
         inventory.attributes = Arc::new(layer(&mut table, diagnostics));
         inventory.os = operating_systems(&mut table, diagnostics);
-        inventory.networks = networks(&mut table, diagnostics);
+        inventory.networks = networks(&mut table, &mut defaults, diagnostics);
         inventory.appliances = appliances(&mut table, &mut defaults, diagnostics);
         let hosts = hosts(&mut table, &defaults, &inventory, diagnostics);
-        inventory.hosts = hosts.into_iter().map(|host| (host.name.clone(), host)).collect();
+        hosts.lacking.report(diagnostics);
+        inventory.hosts = hosts.read.into_iter().map(|host| (host.name.clone(), host)).collect();
         table.finish(diagnostics);
         (inventory, defaults)
     })
-}
-
-/// What hosts have that say nothing else: from the site and by appliance.
-#[derive(Default)]
-struct Defaults {
-    site: Platform,
-    appliances: BTreeMap<ApplianceName, Platform>,
-    /// `name =` of appliances.
-    patterns: BTreeMap<ApplianceName, (String, Span)>,
-}
-
-/// What a machine is, as far as a scope says.
-#[derive(Clone, Default)]
-struct Platform {
-    arch: Option<Arc<str>>,
-    os: Option<Arc<str>>,
-    target: Option<Arc<str>>,
-}
-
-impl Platform {
-    fn read(table: &mut Table, diagnostics: &mut Diagnostics) -> Self {
-        let word = |(text, _): (String, Span)| Arc::from(text);
-        Self {
-            arch: table.text("arch", diagnostics).and_then(|found| plain_word("arch", found, diagnostics)).map(word),
-            os: table.text("os", diagnostics).and_then(|found| plain_word("os", found, diagnostics)).map(word),
-            target: table.text("target", diagnostics).and_then(|found| target(found, diagnostics)).map(Arc::from),
-        }
-    }
-}
-
-/// Architectures and systems are words that stand in paths and conditions.
-fn plain_word(key: &str, (text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option<(String, Span)> {
-    let plain =
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
-    if !plain {
-        let message = format!("`{}` cannot be the value of `{key}`", text.escape_debug());
-        diagnostics
-            .push(Diagnostic::error(span, message).hint("letters, digits, `_`, `-` and `.`, for example `x86_64`"));
-    }
-    plain.then_some((text, span))
-}
-
-fn target((text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option<String> {
-    if command::versions().any(|version| version == text) {
-        return Some(text);
-    }
-    let known: Vec<_> = command::versions().collect();
-    let fault = Diagnostic::error(span, format!("the target version `{}` is not known", text.escape_debug()));
-    diagnostics.push(fault.maybe_hint(suggestion(&text, known.iter().copied())));
-    None
 }
 
 fn site(table: &mut Table, defaults: &mut Defaults, diagnostics: &mut Diagnostics) -> Site {
@@ -180,7 +133,7 @@ fn site(table: &mut Table, defaults: &mut Defaults, diagnostics: &mut Diagnostic
         return Site::default();
     };
     let name = table.text("name", diagnostics);
-    if name.is_none() {
+    if !table.has("name") {
         diagnostics.push(Diagnostic::error(table.span(), "[site] has no `name`"));
     }
     defaults.site = Platform::read(&mut table, diagnostics);
@@ -206,7 +159,7 @@ fn server((text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option
     });
     if !plain {
         let message =
-            format!("`server` is `{}`, but has to be an address such as `http://10.1.1.1:8080`", text.escape_debug());
+            format!("`server` is `{}`, but has to be an address such as `http://10.1.1.1:8080`", text);
         diagnostics.push(Diagnostic::error(span, message));
     }
     plain.then(|| text.trim_end_matches('/').to_owned())
@@ -218,10 +171,20 @@ fn rolls(table: &mut Table, diagnostics: &mut Diagnostics) -> Option<Vec<(crate:
     for value in list {
         match value.text() {
             Some(text) => rolls.extend(named(text, value.span, diagnostics).map(|name| (name, value.span))),
-            None => diagnostics.push(value.wrong_type("rolls", "a list of texts")),
+            None => diagnostics.push(value.wrong_type("an entry of rolls", "a text in quotes")),
         }
     }
+    report_twice(&rolls, diagnostics);
     Some(rolls)
+}
+
+fn report_twice(rolls: &[(crate::name::RollName, Span)], diagnostics: &mut Diagnostics) {
+    for (index, (roll, span)) in rolls.iter().enumerate() {
+        if let Some((_, first)) = rolls[..index].iter().find(|(other, _)| other == roll) {
+            let fault = Diagnostic::error(*span, format!("the roll `{roll}` is listed twice"));
+            diagnostics.push(fault.related(*first, "the first"));
+        }
+    }
 }
 
 fn language(table: &mut Table, diagnostics: &mut Diagnostics) -> Language {
@@ -248,7 +211,7 @@ fn language(table: &mut Table, diagnostics: &mut Diagnostics) -> Language {
 }
 
 /// The attributes of one scope: `attributes = {..}` in `table`.
-fn layer(table: &mut Table, diagnostics: &mut Diagnostics) -> Layer {
+pub(super) fn layer(table: &mut Table, diagnostics: &mut Diagnostics) -> Layer {
     let mut layer = Layer::new();
     let Some(values) = table.table("attributes", diagnostics) else { return layer };
     for (key, span, value) in values.entries() {
@@ -285,7 +248,7 @@ fn attribute_value(key: &str, value: &Value, diagnostics: &mut Diagnostics) -> O
     let plain =
         !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
     if !plain {
-        let message = format!("`{}` cannot be the name of a secret", name.escape_debug());
+        let message = format!("`{name}` cannot be the name of a secret");
         diagnostics.push(Diagnostic::error(place, message).hint("letters, digits, `_` and `-`"));
         return None;
     }
@@ -303,39 +266,42 @@ fn operating_systems(table: &mut Table, diagnostics: &mut Diagnostics) -> BTreeM
     read
 }
 
-fn networks(table: &mut Table, diagnostics: &mut Diagnostics) -> BTreeMap<NetworkName, Network> {
+fn networks(table: &mut Table, defaults: &mut Defaults, diagnostics: &mut Diagnostics) -> BTreeMap<NetworkName, Network> {
     let Some(networks) = table.table("networks", diagnostics) else { return BTreeMap::new() };
     let mut read = BTreeMap::new();
     for (key, span, value) in networks.entries() {
+        defaults.declared.insert(format!("network {key}"));
         let Some(name) = named(key, span, diagnostics) else { continue };
         let Some(mut table) = value.table(&format!("[networks.{key}]"), diagnostics) else { continue };
         let subnet = table.text("subnet", diagnostics);
-        if subnet.is_none() {
+        if !table.has("subnet") {
             diagnostics.push(Diagnostic::error(span, format!("the network `{key}` has no `subnet`")));
         }
         let subnet = subnet.and_then(|(text, place)| parsed(Subnet::parse(&text), place, diagnostics));
-        let gateway = table.text("gateway", diagnostics).and_then(|found| ip_address(&found, diagnostics));
+        let gateway = table.text("gateway", diagnostics);
+        let gateway_span = gateway.as_ref().map_or(span, |(_, place)| *place);
+        let gateway = gateway.and_then(|found| ip_address(&found, diagnostics));
         let mut nameservers = Vec::new();
         for server in table.list("nameservers", diagnostics).unwrap_or_default() {
             match server.text() {
                 Some(text) => nameservers.extend(ip_address(&(text.to_owned(), server.span), diagnostics)),
-                None => diagnostics.push(server.wrong_type("nameservers", "a list of addresses in quotes")),
+                None => diagnostics.push(server.wrong_type("an entry of nameservers", "an address in quotes")),
             }
         }
         table.finish(diagnostics);
         if let Some(subnet) = subnet {
-            read.insert(name, Network { subnet, gateway, nameservers, span });
+            read.insert(name, Network { subnet, gateway, gateway_span, nameservers, span });
         }
     }
     read
 }
 
-fn parsed<T>(result: Result<T, String>, span: Span, diagnostics: &mut Diagnostics) -> Option<T> {
+pub(super) fn parsed<T>(result: Result<T, String>, span: Span, diagnostics: &mut Diagnostics) -> Option<T> {
     result.map_err(|message| diagnostics.push(Diagnostic::error(span, message))).ok()
 }
 
-fn ip_address((text, span): &(String, Span), diagnostics: &mut Diagnostics) -> Option<IpAddr> {
-    let address = text.parse().map_err(|_| format!("`{}` is not an IP address", text.escape_debug()));
+pub(super) fn ip_address((text, span): &(String, Span), diagnostics: &mut Diagnostics) -> Option<IpAddr> {
+    let address = text.parse().map_err(|_| format!("`{}` is not an IP address", text));
     parsed(address, *span, diagnostics)
 }
 
@@ -347,12 +313,13 @@ fn appliances(
     let Some(appliances) = table.table("appliances", diagnostics) else { return BTreeMap::new() };
     let mut read = BTreeMap::new();
     for (key, span, value) in appliances.entries() {
+        defaults.declared.insert(format!("appliance {key}"));
         let Some(name) = named::<crate::name::ApplianceKind>(key, span, diagnostics) else { continue };
         let Some(mut table) = value.table(&format!("[appliances.{key}]"), diagnostics) else { continue };
         // Most appliances have the name of their module.
         let module = match table.name("module", diagnostics) {
-            Some(module) => Some(module),
-            None => named(key, span, diagnostics).map(|module| (module, span)),
+            None if !table.has("module") => named(key, span, diagnostics).map(|module| (module, span)),
+            module => module,
         };
         defaults.appliances.insert(name.clone(), Platform::read(&mut table, diagnostics));
         if let Some(pattern) = table.text("name", diagnostics) {
@@ -365,114 +332,4 @@ fn appliances(
         }
     }
     read
-}
-
-fn hosts(table: &mut Table, defaults: &Defaults, inventory: &Inventory, diagnostics: &mut Diagnostics) -> Vec<Host> {
-    let Some(hosts) = table.table("hosts", diagnostics) else { return Vec::new() };
-    let mut read = Vec::new();
-    // Hosts without attributes of their own, which most are, share one empty layer.
-    let none = Arc::new(Layer::new());
-    for (key, span, value) in hosts.entries() {
-        let Some(name) = named(key, span, diagnostics) else { continue };
-        let Some(mut table) = value.table(&format!("[hosts.{key}]"), diagnostics) else { continue };
-        let appliance =
-            table.text("appliance", diagnostics).and_then(|found| known_appliance(found, inventory, diagnostics));
-        let own = Platform::read(&mut table, diagnostics);
-        let rack = table.number("rack", diagnostics);
-        let rank = table.number("rank", diagnostics);
-        let interfaces = interfaces(&mut table, inventory, diagnostics);
-        let attributes = layer(&mut table, diagnostics);
-        let attributes = if attributes.is_empty() { Arc::clone(&none) } else { Arc::new(attributes) };
-        let has_appliance = table.get("appliance").is_some();
-        table.finish(diagnostics);
-        let Some(appliance) = appliance else {
-            if !has_appliance {
-                let names = inventory.appliances.keys().map(ApplianceName::as_str);
-                let fault = Diagnostic::error(span, format!("the host `{key}` has no `appliance`"));
-                diagnostics.push(fault.maybe_hint(suggestion("", names)));
-            }
-            continue;
-        };
-        let Some((arch, os, target)) = platform(&own, &appliance, defaults, (key, span), diagnostics) else { continue };
-        read.push(Host { name, appliance, arch, os, target, rack, rank, interfaces, attributes, number: 0, span });
-    }
-    read
-}
-
-fn known_appliance(
-    (text, span): (String, Span),
-    inventory: &Inventory,
-    diagnostics: &mut Diagnostics,
-) -> Option<ApplianceName> {
-    if let Some((name, _)) = inventory.appliances.get_key_value(text.as_str()) {
-        return Some(name.clone());
-    }
-    let names = inventory.appliances.keys().map(ApplianceName::as_str);
-    let fault = Diagnostic::error(span, format!("there is no appliance `{}`", text.escape_debug()));
-    diagnostics.push(fault.maybe_hint(suggestion(&text, names)));
-    None
-}
-
-/// What the machine is: from the host, its appliance, the site.
-fn platform(
-    own: &Platform,
-    appliance: &ApplianceName,
-    defaults: &Defaults,
-    (name, span): (&str, Span),
-    diagnostics: &mut Diagnostics,
-) -> Option<(Arc<str>, Arc<str>, Arc<str>)> {
-    let of_appliance = defaults.appliances.get(appliance).cloned().unwrap_or_default();
-    let scopes = [own, &of_appliance, &defaults.site];
-    let first = |pick: fn(&Platform) -> &Option<Arc<str>>| scopes.iter().find_map(|scope| pick(scope).clone());
-    let mut missing = |key: &str, example: &str| {
-        let fault = Diagnostic::error(span, format!("the host `{name}` has no `{key}`"));
-        diagnostics
-            .push(fault.hint(format!("write `{key} = \"{example}\"` at the host, its appliance or under [site]")));
-    };
-    let arch = first(|scope| &scope.arch);
-    let target = first(|scope| &scope.target);
-    if arch.is_none() {
-        missing("arch", "x86_64");
-    }
-    if target.is_none() {
-        missing("target", "RHEL9");
-    }
-    Some((arch?, first(|scope| &scope.os).unwrap_or_else(|| "linux".into()), target?))
-}
-
-fn interfaces(table: &mut Table, inventory: &Inventory, diagnostics: &mut Diagnostics) -> Vec<Interface> {
-    let mut read = Vec::new();
-    for value in table.list("interfaces", diagnostics).unwrap_or_default() {
-        let Some(mut table) = value.table("an interface", diagnostics) else { continue };
-        let span = table.span();
-        let name = table.text("name", diagnostics).and_then(|found| plain_word("name", found, diagnostics));
-        let network = table.text("network", diagnostics).and_then(|found| known_network(found, inventory, diagnostics));
-        let address = table
-            .text("address", diagnostics)
-            .and_then(|(text, place)| parsed(HardwareAddress::parse(&text), place, diagnostics));
-        let ip = table.text("ip", diagnostics).and_then(|found| ip_address(&found, diagnostics));
-        let named = table.get("name").is_some();
-        table.finish(diagnostics);
-        match name {
-            Some((name, _)) => read.push(Interface { name, network, address, ip, span }),
-            None if !named => diagnostics
-                .push(Diagnostic::error(span, "an interface has no `name`").hint("for example `name = \"eth0\"`")),
-            None => {}
-        }
-    }
-    read
-}
-
-fn known_network(
-    (text, span): (String, Span),
-    inventory: &Inventory,
-    diagnostics: &mut Diagnostics,
-) -> Option<NetworkName> {
-    if let Some((name, _)) = inventory.networks.get_key_value(text.as_str()) {
-        return Some(name.clone());
-    }
-    let names = inventory.networks.keys().map(NetworkName::as_str);
-    let fault = Diagnostic::error(span, format!("there is no network `{}`", text.escape_debug()));
-    diagnostics.push(fault.maybe_hint(suggestion(&text, names)));
-    None
 }

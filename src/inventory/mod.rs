@@ -5,6 +5,7 @@
 pub mod address;
 pub mod check;
 pub mod file;
+pub mod hosts;
 pub mod table;
 
 use std::collections::BTreeMap;
@@ -47,7 +48,7 @@ pub struct Site {
     pub name: String,
     /// The DNS domain of its hosts.
     pub domain: Option<String>,
-    /// The directory of the description, relative to the inventory.
+    /// The directory of the description, relative to the inventory; `.` where the file says nothing.
     pub description: PathBuf,
     /// Where machines reach kgen: a URL.
     pub server: Option<String>,
@@ -64,6 +65,8 @@ pub struct Network {
     pub subnet: Subnet,
     /// The router.
     pub gateway: Option<IpAddr>,
+    /// Where the router is written, else the network.
+    pub gateway_span: Span,
     /// Name servers, in order.
     pub nameservers: Vec<IpAddr>,
     /// Where it is declared.
@@ -121,8 +124,10 @@ pub struct Interface {
     pub address: Option<HardwareAddress>,
     /// Its IP address.
     pub ip: Option<IpAddr>,
-    /// Where it is declared.
-    pub span: Span,
+    /// Where the hardware address is written, else the interface.
+    pub address_span: Span,
+    /// Where the IP address is written, else the interface.
+    pub ip_span: Span,
 }
 
 /// Attributes that are kgen's and cannot be set, with what they say.

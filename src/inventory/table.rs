@@ -54,8 +54,8 @@ pub fn with_document<R>(
     let (document, errors) = DeTable::parse_recoverable(text);
     for error in &errors {
         let range = error.span().unwrap_or(0..0);
-        let span = origin.span(range.start..range.end.max(range.start + 1).min(text.len().max(1)));
-        diagnostics.push(Diagnostic::error(span, format!("the file is not TOML: {}", error.message())));
+        let span = origin.span(range.start..range.end.max(range.start));
+        diagnostics.push(syntax_fault(text, origin, span, error.message()));
     }
     // What stands after a fault of syntax may have been misread; its other faults would be noise.
     errors.is_empty().then(|| {
@@ -67,7 +67,33 @@ pub fn with_document<R>(
     })
 }
 
+/// A fault of syntax in our words. A key or table that is there twice is named, with its first place.
+fn syntax_fault(text: &str, origin: Origin, span: Span, message: &str) -> Diagnostic {
+    if !message.contains("duplicate key") {
+        let message = message.replace("invalid ", "unexpected ");
+        return Diagnostic::error(span, format!("the file is not TOML: {message}"));
+    }
+    let start = span.start as usize - origin.start;
+    let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+    let line = text[line_start..].lines().next().unwrap_or_default().trim();
+    let what = if line.starts_with('[') { line.split(']').next().unwrap_or(line).to_owned() + "]" } else { line.split('=').next().unwrap_or(line).trim().to_owned() };
+    let fault = Diagnostic::error(span, format!("`{what}` is there twice"));
+    let mut at = 0;
+    for earlier in text[..line_start].split_inclusive('\n') {
+        if line.starts_with('[') && earlier.trim_start().starts_with(&what) {
+            return fault.related(origin.span(at..at + earlier.trim_end().len()), "the first");
+        }
+        at += earlier.len();
+    }
+    fault
+}
+
 impl<'t> Table<'t> {
+    /// Whether the key is there, whatever its value.
+    pub fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// Where the table is declared.
     pub fn span(&self) -> Span {
         self.span
@@ -75,7 +101,9 @@ impl<'t> Table<'t> {
 
     /// The value of a key, which is then known.
     pub fn get(&mut self, key: &'static str) -> Option<Value<'t>> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         let value = self.table.get(key)?;
         Some(Value { span: self.origin.span(value.span()), value: value.get_ref(), origin: self.origin })
     }
@@ -96,7 +124,11 @@ impl<'t> Table<'t> {
         let number =
             value.value.as_integer().and_then(|integer| u32::from_str_radix(integer.as_str(), integer.radix()).ok());
         if number.is_none() {
-            diagnostics.push(value.wrong_type(key, "a whole number from 0 to 4294967295"));
+            let fault = match value.scalar() {
+                Some(found) if value.text().is_none() => Diagnostic::error(value.span, format!("`{key}` is {found}, but has to be a whole number from 0 to {}", u32::MAX)),
+                _ => value.wrong_type(key, "a whole number"),
+            };
+            diagnostics.push(fault);
         }
         number
     }
@@ -215,8 +247,8 @@ impl<'t> Value<'t> {
 pub fn named<K: Kind>(text: &str, span: Span, diagnostics: &mut Diagnostics) -> Option<Name<K>> {
     let name = Name::new(text);
     if name.is_none() {
-        let fault = Diagnostic::error(span, format!("`{}` cannot be a {}", text.escape_debug(), K::WORDS));
-        diagnostics.push(fault.hint(format!("a {} consists of {}", K::WORDS, K::RULE)));
+        let fault = Diagnostic::error(span, format!("`{text}` cannot be {}", K::WORDS));
+        diagnostics.push(fault.hint(format!("{} consists of {}", K::WORDS, K::RULE)));
     }
     name
 }

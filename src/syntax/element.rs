@@ -138,8 +138,8 @@ impl Context<'_> {
         let name = Name::new(text);
         if name.is_none() {
             let message = match text {
-                "" => format!("a {} is missing here", K::WORDS),
-                _ => format!("`{}` cannot be a {}", text.escape_debug(), K::WORDS),
+                "" => format!("{} is missing here", K::WORDS),
+                _ => format!("`{text}` cannot be {}", K::WORDS),
             };
             self.diagnostics.push(Diagnostic::error(span, message).hint(format!(
                 "a {} consists of {}",

@@ -93,7 +93,7 @@ fn statements(nodes: &[Node], file: &mut GraphFile, context: &mut Context) {
                 }
             },
             Node::Text(text) if text.is_blank() => {}
-            Node::Text(text) => stray_text(text.span(), "a graph", context),
+            Node::Text(text) => stray_text(text.clone().trimmed().span(), "a graph", context),
         }
     }
 }
@@ -116,7 +116,7 @@ fn edge(element: &Element, context: &mut Context, edges: &mut Vec<EdgeDeclaratio
     context.check_attributes(element, &["from", "to"], &CONDITIONS);
     let condition = context.condition(element);
     let (from, to) = ends(element, ["from", "to"], &CONDITIONS, context);
-    for missing in [(&from, "from"), (&to, "to")].iter().filter(|(ends, _)| ends.is_empty()) {
+    for missing in [(&from, "from"), (&to, "to")].iter().filter(|(ends, name)| ends.is_empty() && says_nothing_of(element, name)) {
         let fault = Diagnostic::error(element.span, format!("the edge has no `{}`", missing.1));
         context.diagnostics.push(fault.hint("an edge is `<edge from=\"child\" to=\"parent\"/>`; `from` inherits `to`"));
     }
@@ -138,11 +138,17 @@ fn edge(element: &Element, context: &mut Context, edges: &mut Vec<EdgeDeclaratio
     }
 }
 
+/// Whether an end is missing, not faulty: neither an attribute nor a child says anything of it, and nothing stands
+/// there that was probably meant.
+fn says_nothing_of(element: &Element, name: &str) -> bool {
+    find(element, name).is_none() && element.children.iter().all(|node| matches!(node, Node::Text(text) if text.is_blank()))
+}
+
 fn order(element: &Element, context: &mut Context, orders: &mut Vec<OrderDeclaration>) {
     context.check_attributes(element, &["head", "tail", "gen"], &[]);
     let applies = generator(element, context);
     let (heads, tails) = ends(element, ["head", "tail"], &["gen"], context);
-    for missing in [(&heads, "head"), (&tails, "tail")].iter().filter(|(ends, _)| ends.is_empty()) {
+    for missing in [(&heads, "head"), (&tails, "tail")].iter().filter(|(ends, name)| ends.is_empty() && says_nothing_of(element, name)) {
         let fault = Diagnostic::error(element.span, format!("the order has no `{}`", missing.1));
         context.diagnostics.push(fault.hint("an order is `<order head=\"first\" tail=\"second\"/>`"));
     }
@@ -192,7 +198,7 @@ fn ends(
                 None => context.unknown_element(child, &format!("`<{}>`", element.name), &names),
             },
             Node::Text(text) if text.is_blank() => {}
-            Node::Text(text) => stray_text(text.span(), &format!("`<{}>`", element.name), context),
+            Node::Text(text) => stray_text(text.clone().trimmed().span(), &format!("`<{}>`", element.name), context),
         }
     }
     both.into()
@@ -218,7 +224,10 @@ fn child_end(child: &Element, known: &[&'static str], context: &mut Context) -> 
                 text.push_str(&found.literals());
                 span = found.clone().trimmed().span().or(span);
             }
-            Node::Element(inner) => context.unknown_element(inner, &format!("`<{}>`", child.name), &[]),
+            Node::Element(inner) => {
+                context.unknown_element(inner, &format!("`<{}>`", child.name), &[]);
+                return None;
+            }
         }
     }
     let text = text.trim().to_owned();

@@ -167,7 +167,7 @@ pub struct Eval {
     pub span: Span,
 }
 
-const TOP: [&str; 18] = [
+const TOP: [&str; 17] = [
     "package",
     "main",
     "pre",
@@ -185,7 +185,6 @@ const TOP: [&str; 18] = [
     "changelog",
     "copyright",
     "file",
-    "attributes",
 ];
 const IN_SCRIPT: [&str; 5] = ["file", "eval", "include", "sinclude", "var"];
 const IN_TEXT: [&str; 4] = ["eval", "include", "sinclude", "var"];
@@ -279,6 +278,10 @@ impl ModuleReader<'_, '_> {
         let names = self.content(element, &IN_TEXT, false);
         let blank = |piece: &Piece| matches!(&piece.kind, PieceKind::Text(text) if text.is_blank());
         if names.iter().all(blank) {
+            // An element in it that is not known was told, and is what is wrong.
+            if element.children.iter().any(|node| matches!(node, Node::Element(_))) {
+                return None;
+            }
             self.context.unknown(element.span, "the package has no name", None);
             return None;
         }

@@ -75,9 +75,10 @@ pub fn decode(bytes: &[u8]) -> Result<String, String> {
     };
     let (text, _, malformed) = encoding.decode(bytes);
     if malformed {
-        let line = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), |_| 0);
-        let line = bytes[..line].iter().filter(|byte| **byte == b'\n').count() + 1;
-        return Err(format!("the file is not {} (first seen in line {line})", encoding.name()));
+        let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), |_| bytes.len());
+        let line = bytes[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let seen = if encoding == encoding_rs::UTF_8 { format!(" (first seen in line {line})") } else { String::new() };
+        return Err(format!("the file is not {}{seen}", encoding.name()));
     }
     Ok(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.into_owned() })
 }
@@ -323,7 +324,7 @@ impl<'s> Parser<'s> {
             None => Ok(()),
             Some(found) => {
                 let code = text[found..].chars().next().map_or(0, u32::from);
-                let place = self.span(at + found, at + found + 1);
+                let place = self.span(at + found, at + found + text[found..].chars().next().map_or(1, char::len_utf8));
                 Err(Box::new(Diagnostic::error(
                     place,
                     format!("the control character U+{code:04X} cannot stand in XML"),
@@ -354,6 +355,7 @@ impl<'s> Parser<'s> {
         }
         match AttributeName::new(name) {
             Some(name) => text.segments.push(Segment::Attribute { name, form: Form::Plain, span: place }),
+            None if name.contains(char::is_whitespace) => return Err(self.bare_ampersand(place.start as usize)),
             None => {
                 let fault =
                     Diagnostic::error(place, format!("`&{name};` is neither a character nor the name of an attribute"));
@@ -387,9 +389,26 @@ impl<'s> Parser<'s> {
             Error::Syntax(SyntaxError::UnclosedDoctype) => {
                 Diagnostic::error(place, "this document type declaration has no end")
             }
-            other => Diagnostic::error(place, format!("not well-formed XML: {other}")),
+            other => match self.open_quote(event_start) {
+                Some(quote) => Diagnostic::error(self.span(quote, quote + 1), "the value that starts here has no closing quote"),
+                None => Diagnostic::error(place, format!("not well-formed XML: {other}")),
+            },
         };
         Box::new(fault)
+    }
+
+    /// Where a quote opens in the tag at `start` that nothing closes before the file ends.
+    fn open_quote(&self, start: usize) -> Option<usize> {
+        let mut open: Option<(usize, char)> = None;
+        for (at, c) in self.source.get(start..)?.char_indices() {
+            match open {
+                Some((_, quote)) if c == quote => open = None,
+                None if c == '>' => return None,
+                None if matches!(c, '"' | '\'') => open = Some((start + at, c)),
+                _ => {}
+            }
+        }
+        open.map(|(at, _)| at)
     }
 
     fn attribute_fault(&self, error: &AttrError, tag: usize, end: usize) -> Box<Diagnostic> {
@@ -401,8 +420,17 @@ impl<'s> Parser<'s> {
             AttrError::ExpectedQuote(at, quote) => {
                 Diagnostic::error(place(*at), format!("the value has no closing `{}`", char::from(*quote)))
             }
-            AttrError::Duplicated(at, first) => Diagnostic::error(place(*at), "the element has this attribute twice")
-                .related(place(*first), "the first"),
+            AttrError::Duplicated(at, first) => {
+                let whole = |at: usize| {
+                    let start = (tag + at).min(self.source.len());
+                    let rest = self.source.get(start..).unwrap_or_default();
+                    let name = rest.split(|c: char| c == '=' || c.is_whitespace()).next().unwrap_or_default();
+                    self.span(start, start + name.len())
+                };
+                let name = self.source.get(whole(*at).range()).unwrap_or_default();
+                Diagnostic::error(whole(*at), format!("the element has the attribute `{name}` twice"))
+                    .related(whole(*first), "the first")
+            }
         };
         Box::new(fault)
     }
@@ -480,7 +508,7 @@ mod tests {
             ("</a>", "1:1: `</a>` closes nothing"),
             ("<a>b && c</a>", "1:6: `&` starts a reference that no `;` ends"),
             ("<a b=\"<\"/>", "1:7: `<` cannot stand in the value of `b`"),
-            ("<a b='1' b='2'/>", "1:10: the element has this attribute twice"),
+            ("<a b='1' b='2'/>", "1:10: the element has the attribute `b` twice"),
             ("<a b=1/>", "1:6: the value of an attribute stands in quotes"),
             ("<a>\u{1}</a>", "1:4: the control character U+0001 cannot stand in XML"),
             ("<a>&9;</a>", "1:4: `&9;` is neither a character nor the name of an attribute"),
