@@ -72,7 +72,7 @@ impl Table {
             let start = word.split("..").next().unwrap_or_default();
             self.versions.contains(&start)
         };
-        let Some(ranges) = words.iter().position(|word| is_range(&word)) else { return };
+        let Some(ranges) = words.iter().position(is_range) else { return };
         let versions = words[ranges..].iter().flat_map(|range| self.expand(range)).collect();
         match &words[..ranges] {
             ["command" | "section", name, arguments, marks @ ..] => {
@@ -167,7 +167,10 @@ fn check_together(profile: &Profile, target: &str, diagnostics: &mut Diagnostics
             } else {
                 continue;
             };
-            if let Some(first) = seen.get(rival).filter(|first| first.name != command.name && told.insert((first.name.clone(), command.name.clone()))) {
+            if let Some(first) = seen
+                .get(rival)
+                .filter(|first| first.name != command.name && told.insert((first.name.clone(), command.name.clone())))
+            {
                 let message = format!("`{}` and `{}` cannot be in one kickstart", first.name, command.name);
                 diagnostics.push(
                     Diagnostic::error(command.span, message).related(first.span, format!("`{}` is here", first.name)),

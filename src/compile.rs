@@ -123,7 +123,8 @@ fn check_secrets(description: &Description, inventory: &Inventory, diagnostics: 
     for (id, place) in description.condition_places() {
         let compared = description.conditions.get(id).compared_attributes();
         for name in compared.iter().filter(|name| secret.contains(name)) {
-            let fault = Diagnostic::error(place, format!("the condition compares the attribute `{name}`, which is a secret"));
+            let fault =
+                Diagnostic::error(place, format!("the condition compares the attribute `{name}`, which is a secret"));
             diagnostics.push(fault.hint(format!("`{name} is not None` tests whether there is one")));
         }
     }

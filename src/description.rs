@@ -154,7 +154,10 @@ fn chosen_rolls(
         .collect();
     for name in in_tree.iter().filter(|name| RollName::new(name).is_none()) {
         let file = sources.add(format!("rolls/{name}"), String::new());
-        diagnostics.push(Diagnostic::error(Span::new(file, 0, 0), format!("`{name}` cannot be a roll name, so nothing in it is read")));
+        diagnostics.push(Diagnostic::error(
+            Span::new(file, 0, 0),
+            format!("`{name}` cannot be a roll name, so nothing in it is read"),
+        ));
     }
     let Some(list) = list else {
         return in_tree.into_iter().filter_map(RollName::new).collect();
@@ -378,7 +381,10 @@ impl Loader<'_, '_> {
                 .collect();
             for name in folders {
                 let Some(graph) = GraphName::new(&name) else {
-                    self.misplaced(&format!("{folder}{name}"), &format!("`{name}` cannot be a graph name, so the files in it are not read"));
+                    self.misplaced(
+                        &format!("{folder}{name}"),
+                        &format!("`{name}` cannot be a graph name, so the files in it are not read"),
+                    );
                     continue;
                 };
                 for (path, stem) in self.files_in(&format!("{folder}{name}/")) {
@@ -403,7 +409,8 @@ impl Loader<'_, '_> {
 
     /// Reports XML files that stand where none is read.
     fn report_misplaced(&mut self) {
-        let paths: Vec<String> = self.tree.files.keys().filter(|path| path.to_lowercase().ends_with(".xml")).cloned().collect();
+        let paths: Vec<String> =
+            self.tree.files.keys().filter(|path| path.to_lowercase().ends_with(".xml")).cloned().collect();
         for path in paths {
             let parts: Vec<&str> = match path.strip_prefix("rolls/") {
                 Some(inside) => inside.split('/').skip(1).collect(),
@@ -415,7 +422,10 @@ impl Loader<'_, '_> {
                 _ => false,
             };
             if !read {
-                self.misplaced(&path, "the file is not read: modules stand in `nodes/NAME.xml`, graphs in `graphs/GRAPH/NAME.xml`");
+                self.misplaced(
+                    &path,
+                    "the file is not read: modules stand in `nodes/NAME.xml`, graphs in `graphs/GRAPH/NAME.xml`",
+                );
             }
         }
     }

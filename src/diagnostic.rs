@@ -45,14 +45,17 @@ pub struct Diagnostic {
 /// What people wrote may hold what a terminal obeys, or what nobody sees; in a message it is written out.
 fn printable(text: String) -> String {
     const LONGEST: usize = 400;
-    let hidden = |c: char| c.is_control() || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}');
+    let hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+    };
     if !text.contains(hidden) && text.len() <= LONGEST {
         return text;
     }
     let escape = |c: char| if hidden(c) { c.escape_unicode().to_string() } else { c.to_string() };
     let written: String = text.chars().map(escape).collect();
     match written.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}..", &written[..end]),
+        Some((end, _)) => format!("{}\u{2026}", &written[..end]),
         None => written,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing is decided here: conditions stay on the edges until [`crate::resolve`] asks them for a host.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use petgraph::algo::tarjan_scc;
@@ -176,7 +177,10 @@ impl Graph {
 
     /// The modules that orders name, each with a place.
     pub fn ordered_modules(&self) -> impl Iterator<Item = (&ModuleName, Span)> {
-        let places = self.orders.edge_references().flat_map(|edge| [(edge.source(), edge.weight().span), (edge.target(), edge.weight().span)]);
+        let places = self
+            .orders
+            .edge_references()
+            .flat_map(|edge| [(edge.source(), edge.weight().span), (edge.target(), edge.weight().span)]);
         let places: BTreeMap<NodeIndex, Span> = places.collect();
         places.into_iter().filter_map(|(node, span)| match &self.orders[node] {
             OrderEnd::Module(name) => Some((name, span)),
@@ -204,7 +208,7 @@ fn cycle_in<N, E>(graph: &DiGraph<N, E>, part: &[NodeIndex]) -> Vec<EdgeIndex> {
     let mut queue = std::collections::VecDeque::from([start]);
     while let Some(node) = queue.pop_front() {
         let mut edges: Vec<_> = graph.edges(node).filter(|edge| inside.contains(&edge.target())).collect();
-        edges.sort_by_key(|edge| edge.id());
+        edges.sort_by_key(EdgeRef::id);
         for edge in edges {
             if edge.target() == start {
                 let mut path = vec![edge.id()];
@@ -216,8 +220,8 @@ fn cycle_in<N, E>(graph: &DiGraph<N, E>, part: &[NodeIndex]) -> Vec<EdgeIndex> {
                 path.reverse();
                 return path;
             }
-            if !came_by.contains_key(&edge.target()) {
-                came_by.insert(edge.target(), edge.id());
+            if let Entry::Vacant(vacant) = came_by.entry(edge.target()) {
+                vacant.insert(edge.id());
                 queue.push_back(edge.target());
             }
         }

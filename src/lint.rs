@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::command;
 use crate::condition::Condition;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::emit::shell::has_metacharacters;
@@ -10,7 +11,6 @@ use crate::generation::Generation;
 use crate::inventory::{Inventory, is_intrinsic};
 use crate::name::{AttributeName, HostName, ModuleName, slip_of};
 use crate::source::Span;
-use crate::command;
 
 /// Combinations of values that are tried for one condition; beyond that it is taken to hold.
 const MAX_COMBINATIONS: usize = 4096;
@@ -158,7 +158,11 @@ fn unquoted_values(generation: &Generation, diagnostics: &mut Diagnostics) {
         let Some(variant) = generation.variant(host).filter(|variant| !variant.unquoted.is_empty()) else { continue };
         let attributes = generation.inventory.attributes(host);
         for (name, span) in &variant.unquoted {
-            if !told.contains_key(span) && attributes.get(name.as_str()).is_some_and(|value| !value.is_secret() && has_metacharacters(value.shown())) {
+            if !told.contains_key(span)
+                && attributes
+                    .get(name.as_str())
+                    .is_some_and(|value| !value.is_secret() && has_metacharacters(value.shown()))
+            {
                 told.insert(*span, (name.clone(), host.name.clone()));
             }
         }
@@ -167,6 +171,8 @@ fn unquoted_values(generation: &Generation, diagnostics: &mut Diagnostics) {
         let message = format!(
             "the value of `{name}` for `{host}` stands unquoted in a script, and has characters that the shell interprets"
         );
-        diagnostics.push(Diagnostic::warning(span, message).hint(format!("if it is one word, put it into quotes: '&{name};'")));
+        diagnostics.push(
+            Diagnostic::warning(span, message).hint(format!("if it is one word, put it into quotes: '&{name};'")),
+        );
     }
 }

@@ -149,7 +149,8 @@ fn projected(orders: &DiGraph<OrderEnd, Order>, names: &BTreeSet<&ModuleName>) -
     let mut projected = DiGraph::new();
     let mut ends: Vec<_> = orders.node_indices().filter(|node| present(*node)).collect();
     ends.sort_by_key(|node| &orders[*node]);
-    let own: BTreeMap<NodeIndex, NodeIndex> = ends.into_iter().map(|node| (node, projected.add_node(orders[node].clone()))).collect();
+    let own: BTreeMap<NodeIndex, NodeIndex> =
+        ends.into_iter().map(|node| (node, projected.add_node(orders[node].clone()))).collect();
     for (start, from) in &own {
         let mut seen = BTreeSet::new();
         let mut waiting = vec![(*start, Vec::new())];
@@ -176,7 +177,8 @@ fn topological_ranks(projected: &DiGraph<OrderEnd, Vec<Span>>) -> BTreeMap<Order
     let incoming = |node| projected.edges_directed(node, petgraph::Incoming).count();
     let mut waiting: BTreeMap<NodeIndex, usize> = projected.node_indices().map(|node| (node, incoming(node))).collect();
     let key = |node: NodeIndex| Reverse((projected[node].clone(), node));
-    let mut ready: BinaryHeap<_> = waiting.iter().filter(|(_, count)| **count == 0).map(|(node, _)| key(*node)).collect();
+    let mut ready: BinaryHeap<_> =
+        waiting.iter().filter(|(_, count)| **count == 0).map(|(node, _)| key(*node)).collect();
     let mut ranks = BTreeMap::new();
     while let Some(Reverse((end, node))) = ready.pop() {
         ranks.insert(end, ranks.len());
@@ -202,10 +204,8 @@ fn report_contradictions(
     projected: &DiGraph<OrderEnd, Vec<Span>>,
     diagnostics: &mut Diagnostics,
 ) {
-    let places: BTreeMap<Span, (NodeIndex, NodeIndex)> = orders
-        .edge_indices()
-        .filter_map(|edge| Some((orders[edge].span, orders.edge_endpoints(edge)?)))
-        .collect();
+    let places: BTreeMap<Span, (NodeIndex, NodeIndex)> =
+        orders.edge_indices().filter_map(|edge| Some((orders[edge].span, orders.edge_endpoints(edge)?))).collect();
     for cycle in cycles(projected) {
         // The circle as it is written, absent modules included.
         let spans: Vec<Span> = cycle.iter().flat_map(|edge| projected[*edge].iter().copied()).collect();

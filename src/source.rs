@@ -227,7 +227,7 @@ impl SourceTree {
             let entry = match entry {
                 Ok(entry) => entry,
                 // A loop of links, or a link to nothing: told at its path; all else is the disk's.
-                Err(error) if error.path().is_some_and(|path| path.is_symlink()) || error.loop_ancestor().is_some() => {
+                Err(error) if error.path().is_some_and(Path::is_symlink) || error.loop_ancestor().is_some() => {
                     let path = relative(root, error.path().unwrap_or(folder));
                     self.refused.insert(path, Refusal::BrokenLink);
                     continue;

@@ -88,7 +88,7 @@ impl Output {
         for folder in folders {
             let folder = root.join(folder);
             std::fs::create_dir_all(&folder).map_err(|error| WriteError::new(&folder, error))?;
-            for name in output.names(&folder)?.iter().filter(|name| name.starts_with(TEMPORARY)) {
+            for name in names(&folder)?.iter().filter(|name| name.starts_with(TEMPORARY)) {
                 remove(&folder.join(name))?;
             }
         }
@@ -102,7 +102,7 @@ impl Output {
     pub fn write(&self, path: &str, content: &[u8], access: Access) -> Result<Change, WriteError> {
         let path = self.root.join(path);
         let mode = if access == Access::Private { 0o600 } else { 0o644 };
-        let before = path.symlink_metadata().ok().filter(|metadata| metadata.is_file());
+        let before = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file);
         if before
             .as_ref()
             .is_some_and(|before| before.permissions().mode() & 0o777 == mode && before.len() == content.len() as u64)
@@ -126,7 +126,7 @@ impl Output {
     ) -> Result<Vec<String>, WriteError> {
         let directory = self.root.join(folder);
         let mut removed = Vec::new();
-        for name in self.names(&directory)? {
+        for name in names(&directory)? {
             let path = directory.join(&name);
             if !keep.contains(&name) && ours(&first_line(&path)) {
                 remove(&path)?;
@@ -135,11 +135,11 @@ impl Output {
         }
         Ok(removed)
     }
+}
 
-    fn names(&self, folder: &Path) -> Result<BTreeSet<String>, WriteError> {
-        let entries = std::fs::read_dir(folder).map_err(|error| WriteError::new(folder, error))?;
-        Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
-    }
+fn names(folder: &Path) -> Result<BTreeSet<String>, WriteError> {
+    let entries = std::fs::read_dir(folder).map_err(|error| WriteError::new(folder, error))?;
+    Ok(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect())
 }
 
 fn remove(path: &Path) -> Result<(), WriteError> {

@@ -133,7 +133,7 @@ pub struct Profile {
     /// One more attribute; wins over the file
     #[arg(long = "attribute", value_name = "NAME=VALUE")]
     pub attribute: Vec<String>,
-    /// What <eval> does [default: the inventory's, else error]
+    /// What `<eval>` does [default: the inventory's, else error]
     #[arg(long, value_name = "POLICY", value_parser = ["error", "off", "on"])]
     pub eval: Option<String>,
     /// How to treat an attribute without a value in text [default: the inventory's, else error]

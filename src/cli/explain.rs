@@ -41,7 +41,7 @@ pub fn run(session: &mut Session, arguments: &Explain) -> Result<(), Failure> {
         let values = explainer.attribute(name.as_str());
         if values.is_empty() {
             let attributes = generation.inventory.attributes(host);
-            let known: Vec<_> = attributes.all().keys().map(|name| name.to_string()).collect();
+            let known: Vec<_> = attributes.all().keys().map(ToString::to_string).collect();
             return Err(unknown("attribute", name.as_str(), host.name.as_str(), &known));
         }
         return answer(session, &values, |values| attribute_text(values));

@@ -54,7 +54,9 @@ fn of_module(session: &mut Session, arguments: &Arguments, module: &str) -> Resu
         return Err(Failure::Usage(format!("there is no module `{root}` in {}{hint}", directory.display())));
     }
     let graph: GraphName = typed_name(attributes.shown("graph").unwrap_or(DEFAULT_GRAPH))?;
-    if !description.graphs.contains_key(&graph) && !(description.graphs.is_empty() && graph.as_str() == DEFAULT_GRAPH) {
+    // A module alone needs no graph.
+    let needless = description.graphs.is_empty() && graph.as_str() == DEFAULT_GRAPH;
+    if !description.graphs.contains_key(&graph) && !needless {
         return Err(Failure::Usage(format!(
             "there is no graph `{graph}`: {} has no graphs/{graph}",
             directory.display()
@@ -95,7 +97,9 @@ fn of_host(session: &mut Session, arguments: &Arguments, host: &str) -> Result<S
     session.diagnostics.extend(compile::missing_graph(&description, &inventory, host));
     session.stop_on_errors()?;
     let Some(appliance) = inventory.appliances.get(host.appliance.as_str()) else { return Err(Failure::Faults) };
-    let Some(graph) = GraphName::new(attributes.shown("graph").unwrap_or(DEFAULT_GRAPH)) else { return Err(Failure::Faults) };
+    let Some(graph) = GraphName::new(attributes.shown("graph").unwrap_or(DEFAULT_GRAPH)) else {
+        return Err(Failure::Faults);
+    };
     let sources = Arc::clone(&session.sources);
     let input = Input { sources: &sources, runner: &eval::run, hosts: None };
     let root = &appliance.module;

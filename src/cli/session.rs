@@ -140,7 +140,8 @@ impl Session {
     /// Reads the description of a site.
     pub fn description(&mut self, site: &Site) -> Result<Arc<Description>, Failure> {
         let path = site.directory.join(&site.inventory.site.description);
-        let tree = SourceTree::read(&path).map_err(|error| Failure::World(format!("the description of this site: {error}")))?;
+        let tree = SourceTree::read(&path)
+            .map_err(|error| Failure::World(format!("the description of this site: {error}")))?;
         let rolls = site.inventory.site.rolls.clone();
         let language = site.inventory.language;
         let sources = Arc::get_mut(&mut self.sources)
@@ -214,6 +215,7 @@ impl Session {
     }
 
     /// Prints a result.
+    #[allow(clippy::unused_self)] // what is printed is the session's
     pub fn print(&self, text: &str) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
         stdout.write_all(text.as_bytes())?;

@@ -147,8 +147,10 @@ fn draw_node(node: &Node, spots: &BTreeMap<&str, Spot>, colors: &BTreeMap<&str, 
     );
 }
 
-/// Start, end and the reach of the curve's handles.
-fn curve(edge: &Edge, spots: &BTreeMap<&str, Spot>) -> Option<((f64, f64), (f64, f64), f64)> {
+/// Start, end and the reach of a curve's handles.
+type Curve = ((f64, f64), (f64, f64), f64);
+
+fn curve(edge: &Edge, spots: &BTreeMap<&str, Spot>) -> Option<Curve> {
     let (from, to) = (spots.get(edge.from.as_str())?, spots.get(edge.to.as_str())?);
     let start = (from.x + from.half, from.y);
     let end = (to.x - to.half - 5.0, to.y);

@@ -95,9 +95,10 @@ fn once<K: Ord>(
             seen.insert(key, (host.name.to_string(), span));
         }
         Some((owner, first)) => {
-            let message = match owner.as_str() == host.name.as_str() {
-                true => format!("{what} belongs to `{owner}` twice"),
-                false => format!("{what} belongs to `{owner}` and to `{}`", host.name),
+            let message = if owner.as_str() == host.name.as_str() {
+                format!("{what} belongs to `{owner}` twice")
+            } else {
+                format!("{what} belongs to `{owner}` and to `{}`", host.name)
             };
             diagnostics.push(Diagnostic::error(span, message).related(*first, format!("`{owner}` has it here")));
         }

@@ -158,8 +158,7 @@ fn server((text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option
         !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/[]%@".contains(c))
     });
     if !plain {
-        let message =
-            format!("`server` is `{}`, but has to be an address such as `http://10.1.1.1:8080`", text);
+        let message = format!("`server` is `{text}`, but has to be an address such as `http://10.1.1.1:8080`");
         diagnostics.push(Diagnostic::error(span, message));
     }
     plain.then(|| text.trim_end_matches('/').to_owned())
@@ -266,7 +265,11 @@ fn operating_systems(table: &mut Table, diagnostics: &mut Diagnostics) -> BTreeM
     read
 }
 
-fn networks(table: &mut Table, defaults: &mut Defaults, diagnostics: &mut Diagnostics) -> BTreeMap<NetworkName, Network> {
+fn networks(
+    table: &mut Table,
+    defaults: &mut Defaults,
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<NetworkName, Network> {
     let Some(networks) = table.table("networks", diagnostics) else { return BTreeMap::new() };
     let mut read = BTreeMap::new();
     for (key, span, value) in networks.entries() {
@@ -301,7 +304,7 @@ pub(super) fn parsed<T>(result: Result<T, String>, span: Span, diagnostics: &mut
 }
 
 pub(super) fn ip_address((text, span): &(String, Span), diagnostics: &mut Diagnostics) -> Option<IpAddr> {
-    let address = text.parse().map_err(|_| format!("`{}` is not an IP address", text));
+    let address = text.parse().map_err(|_| format!("`{text}` is not an IP address"));
     parsed(address, *span, diagnostics)
 }
 

@@ -61,9 +61,12 @@ fn plain_word(key: &str, (text, span): (String, Span), diagnostics: &mut Diagnos
     let plain =
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
     if !plain {
-        let message = if text.is_empty() { format!("`{key}` is empty") } else { format!("`{text}` cannot be the value of `{key}`") };
-        diagnostics
-            .push(Diagnostic::error(span, message).hint("letters, digits, `_`, `-` and `.`"));
+        let message = if text.is_empty() {
+            format!("`{key}` is empty")
+        } else {
+            format!("`{text}` cannot be the value of `{key}`")
+        };
+        diagnostics.push(Diagnostic::error(span, message).hint("letters, digits, `_`, `-` and `.`"));
     }
     plain.then_some((text, span))
 }
@@ -73,7 +76,7 @@ fn target((text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option
         return Some(text);
     }
     let known: Vec<_> = command::versions().collect();
-    let fault = Diagnostic::error(span, format!("the target version `{}` is not known", text));
+    let fault = Diagnostic::error(span, format!("the target version `{text}` is not known"));
     diagnostics.push(fault.maybe_hint(suggestion(&text, known.iter().copied())));
     None
 }
@@ -138,8 +141,22 @@ pub fn hosts(table: &mut Table, defaults: &Defaults, inventory: &Inventory, diag
         let attributes = if attributes.is_empty() { Arc::clone(&none) } else { Arc::new(attributes) };
         table.finish(diagnostics);
         let Some(appliance) = appliance else { continue };
-        let Some((arch, os, target)) = platform(&own, &appliance, defaults, (key, span), &mut hosts.lacking) else { continue };
-        hosts.read.push(Host { name, appliance, arch, os, target, rack, rank, interfaces, attributes, number: 0, span });
+        let Some((arch, os, target)) = platform(&own, &appliance, defaults, (key, span), &mut hosts.lacking) else {
+            continue;
+        };
+        hosts.read.push(Host {
+            name,
+            appliance,
+            arch,
+            os,
+            target,
+            rack,
+            rank,
+            interfaces,
+            attributes,
+            number: 0,
+            span,
+        });
     }
     hosts
 }
@@ -189,13 +206,20 @@ fn platform(
     Some((arch?, first(|scope| &scope.os).unwrap_or_else(|| "linux".into()), target?))
 }
 
-fn interfaces(table: &mut Table, defaults: &Defaults, inventory: &Inventory, diagnostics: &mut Diagnostics) -> Vec<Interface> {
+fn interfaces(
+    table: &mut Table,
+    defaults: &Defaults,
+    inventory: &Inventory,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Interface> {
     let mut read = Vec::new();
     for value in table.list("interfaces", diagnostics).unwrap_or_default() {
         let Some(mut table) = value.table("an interface", diagnostics) else { continue };
         let span = table.span();
         let name = table.text("name", diagnostics).and_then(|found| plain_word("name", found, diagnostics));
-        let network = table.text("network", diagnostics).and_then(|found| known_network(found, (defaults, inventory), diagnostics));
+        let network = table
+            .text("network", diagnostics)
+            .and_then(|found| known_network(found, (defaults, inventory), diagnostics));
         let address = table.text("address", diagnostics);
         let ip = table.text("ip", diagnostics);
         let place = |found: &Option<(String, Span)>| found.as_ref().map_or(span, |(_, place)| *place);
@@ -226,7 +250,7 @@ fn known_network(
         return None;
     }
     let names = inventory.networks.keys().map(NetworkName::as_str);
-    let fault = Diagnostic::error(span, format!("there is no network `{}`", text));
+    let fault = Diagnostic::error(span, format!("there is no network `{text}`"));
     diagnostics.push(fault.maybe_hint(suggestion(&text, names)));
     None
 }

@@ -1,6 +1,6 @@
 //! The declared site: networks, appliances, hosts and their attributes. The checked form; knows no modules.
 //!
-//! Read by [`file`]; what it makes is consistent: every name that it holds is declared, no address is twice.
+//! Read by [`mod@file`]; what it makes is consistent: every name that it holds is declared, no address is twice.
 
 pub mod address;
 pub mod check;

@@ -12,7 +12,7 @@ use crate::source::{FileId, Sources, Span};
 
 /// A table that is being read; knows which of its keys were asked for.
 pub struct Table<'t> {
-    table: &'t DeTable<'t>,
+    entries: &'t DeTable<'t>,
     origin: Origin,
     /// Name for messages: `[hosts.compute-0-0]`.
     title: String,
@@ -22,7 +22,7 @@ pub struct Table<'t> {
 
 /// A value with its place.
 pub struct Value<'t> {
-    value: &'t DeValue<'t>,
+    content: &'t DeValue<'t>,
     /// Where it stands.
     pub span: Span,
     origin: Origin,
@@ -61,7 +61,7 @@ pub fn with_document<R>(
     errors.is_empty().then(|| {
         let span = origin.span(0..0);
         read(
-            Table { table: document.get_ref(), origin, title: "the inventory".to_owned(), span, known: Vec::new() },
+            Table { entries: document.get_ref(), origin, title: "the inventory".to_owned(), span, known: Vec::new() },
             diagnostics,
         )
     })
@@ -76,7 +76,11 @@ fn syntax_fault(text: &str, origin: Origin, span: Span, message: &str) -> Diagno
     let start = span.start as usize - origin.start;
     let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
     let line = text[line_start..].lines().next().unwrap_or_default().trim();
-    let what = if line.starts_with('[') { line.split(']').next().unwrap_or(line).to_owned() + "]" } else { line.split('=').next().unwrap_or(line).trim().to_owned() };
+    let what = if line.starts_with('[') {
+        line.split(']').next().unwrap_or(line).to_owned() + "]"
+    } else {
+        line.split('=').next().unwrap_or(line).trim().to_owned()
+    };
     let fault = Diagnostic::error(span, format!("`{what}` is there twice"));
     let mut at = 0;
     for earlier in text[..line_start].split_inclusive('\n') {
@@ -91,7 +95,7 @@ fn syntax_fault(text: &str, origin: Origin, span: Span, message: &str) -> Diagno
 impl<'t> Table<'t> {
     /// Whether the key is there, whatever its value.
     pub fn has(&self, key: &str) -> bool {
-        self.table.contains_key(key)
+        self.entries.contains_key(key)
     }
 
     /// Where the table is declared.
@@ -104,8 +108,8 @@ impl<'t> Table<'t> {
         if !self.known.contains(&key) {
             self.known.push(key);
         }
-        let value = self.table.get(key)?;
-        Some(Value { span: self.origin.span(value.span()), value: value.get_ref(), origin: self.origin })
+        let value = self.entries.get(key)?;
+        Some(Value { span: self.origin.span(value.span()), content: value.get_ref(), origin: self.origin })
     }
 
     /// A text.
@@ -122,10 +126,13 @@ impl<'t> Table<'t> {
     pub fn number(&mut self, key: &'static str, diagnostics: &mut Diagnostics) -> Option<u32> {
         let value = self.get(key)?;
         let number =
-            value.value.as_integer().and_then(|integer| u32::from_str_radix(integer.as_str(), integer.radix()).ok());
+            value.content.as_integer().and_then(|integer| u32::from_str_radix(integer.as_str(), integer.radix()).ok());
         if number.is_none() {
             let fault = match value.scalar() {
-                Some(found) if value.text().is_none() => Diagnostic::error(value.span, format!("`{key}` is {found}, but has to be a whole number from 0 to {}", u32::MAX)),
+                Some(found) if value.text().is_none() => Diagnostic::error(
+                    value.span,
+                    format!("`{key}` is {found}, but has to be a whole number from 0 to {}", u32::MAX),
+                ),
                 _ => value.wrong_type(key, "a whole number"),
             };
             diagnostics.push(fault);
@@ -158,9 +165,9 @@ impl<'t> Table<'t> {
     /// Every key with its value and the key's place; all are then known.
     pub fn entries(&self) -> impl Iterator<Item = (&'t str, Span, Value<'t>)> + use<'t> {
         let origin = self.origin;
-        self.table.iter().map(move |(key, value)| {
+        self.entries.iter().map(move |(key, value)| {
             let place = origin.span(key.span());
-            let value = Value { span: origin.span(value.span()), value: value.get_ref(), origin };
+            let value = Value { span: origin.span(value.span()), content: value.get_ref(), origin };
             (&**key.get_ref(), place, value)
         })
     }
@@ -179,12 +186,12 @@ impl<'t> Table<'t> {
 impl<'t> Value<'t> {
     /// The text, where it is one.
     pub fn text(&self) -> Option<&'t str> {
-        self.value.as_str()
+        self.content.as_str()
     }
 
     /// Text, number or truth value as text.
     pub fn scalar(&self) -> Option<String> {
-        match self.value {
+        match self.content {
             DeValue::String(text) => Some(text.to_string()),
             DeValue::Boolean(truth) => Some(truth.to_string()),
             DeValue::Integer(integer) if integer.radix() == 10 => Some(integer.as_str().to_owned()),
@@ -195,38 +202,32 @@ impl<'t> Value<'t> {
 
     /// The elements, where it is a list.
     pub fn list(&self) -> Option<Vec<Value<'t>>> {
-        let list = self.value.as_array()?;
+        let list = self.content.as_array()?;
         let origin = self.origin;
         Some(
             list.iter()
-                .map(|value| Value { span: origin.span(value.span()), value: value.get_ref(), origin })
+                .map(|value| Value { span: origin.span(value.span()), content: value.get_ref(), origin })
                 .collect(),
         )
     }
 
     /// The table, reported where it is none.
     pub fn table(&self, title: &str, diagnostics: &mut Diagnostics) -> Option<Table<'t>> {
-        match self.value.as_table() {
-            Some(table) => {
-                Some(Table { table, origin: self.origin, title: title.to_owned(), span: self.span, known: Vec::new() })
-            }
-            None => {
-                diagnostics.push(Diagnostic::error(
-                    self.span,
-                    format!("{title} is {}, but has to be a table", self.type_name()),
-                ));
-                None
-            }
-        }
+        let Some(entries) = self.content.as_table() else {
+            let message = format!("{title} is {}, but has to be a table", self.type_name());
+            diagnostics.push(Diagnostic::error(self.span, message));
+            return None;
+        };
+        Some(Table { entries, origin: self.origin, title: title.to_owned(), span: self.span, known: Vec::new() })
     }
 
     /// The table, where it is one.
     pub fn is_table(&self) -> bool {
-        self.value.is_table()
+        self.content.is_table()
     }
 
     fn type_name(&self) -> &'static str {
-        match self.value {
+        match self.content {
             DeValue::String(_) => "a text",
             DeValue::Integer(_) => "a whole number",
             DeValue::Float(_) => "a number",

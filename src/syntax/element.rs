@@ -142,7 +142,7 @@ impl Context<'_> {
                 _ => format!("`{text}` cannot be {}", K::WORDS),
             };
             self.diagnostics.push(Diagnostic::error(span, message).hint(format!(
-                "a {} consists of {}",
+                "{} consists of {}",
                 K::WORDS,
                 K::RULE
             )));

@@ -116,7 +116,9 @@ fn edge(element: &Element, context: &mut Context, edges: &mut Vec<EdgeDeclaratio
     context.check_attributes(element, &["from", "to"], &CONDITIONS);
     let condition = context.condition(element);
     let (from, to) = ends(element, ["from", "to"], &CONDITIONS, context);
-    for missing in [(&from, "from"), (&to, "to")].iter().filter(|(ends, name)| ends.is_empty() && says_nothing_of(element, name)) {
+    for missing in
+        [(&from, "from"), (&to, "to")].iter().filter(|(ends, name)| ends.is_empty() && says_nothing_of(element, name))
+    {
         let fault = Diagnostic::error(element.span, format!("the edge has no `{}`", missing.1));
         context.diagnostics.push(fault.hint("an edge is `<edge from=\"child\" to=\"parent\"/>`; `from` inherits `to`"));
     }
@@ -141,14 +143,18 @@ fn edge(element: &Element, context: &mut Context, edges: &mut Vec<EdgeDeclaratio
 /// Whether an end is missing, not faulty: neither an attribute nor a child says anything of it, and nothing stands
 /// there that was probably meant.
 fn says_nothing_of(element: &Element, name: &str) -> bool {
-    find(element, name).is_none() && element.children.iter().all(|node| matches!(node, Node::Text(text) if text.is_blank()))
+    find(element, name).is_none()
+        && element.children.iter().all(|node| matches!(node, Node::Text(text) if text.is_blank()))
 }
 
 fn order(element: &Element, context: &mut Context, orders: &mut Vec<OrderDeclaration>) {
     context.check_attributes(element, &["head", "tail", "gen"], &[]);
     let applies = generator(element, context);
     let (heads, tails) = ends(element, ["head", "tail"], &["gen"], context);
-    for missing in [(&heads, "head"), (&tails, "tail")].iter().filter(|(ends, name)| ends.is_empty() && says_nothing_of(element, name)) {
+    for missing in [(&heads, "head"), (&tails, "tail")]
+        .iter()
+        .filter(|(ends, name)| ends.is_empty() && says_nothing_of(element, name))
+    {
         let fault = Diagnostic::error(element.span, format!("the order has no `{}`", missing.1));
         context.diagnostics.push(fault.hint("an order is `<order head=\"first\" tail=\"second\"/>`"));
     }

@@ -255,7 +255,7 @@ impl ModuleReader<'_, '_> {
             }
             "native" => self.native(element),
             "var" => self.var(element).map(ItemKind::Var),
-            "eval" => self.eval(element).map(|eval| ItemKind::Eval(Box::new(eval))),
+            "eval" => Some(ItemKind::Eval(Box::new(self.eval(element)))),
             name if TOP.contains(&name) || command::is_known(name) => {
                 let place = if command::is_known(name) { "<main>" } else { "a script such as <post>" };
                 let message = format!("`<{name}>` cannot stand in a module by itself");
@@ -471,7 +471,7 @@ impl ModuleReader<'_, '_> {
         Some(Var { name, action, span: element.span })
     }
 
-    fn eval(&mut self, element: &Element) -> Option<Eval> {
+    fn eval(&mut self, element: &Element) -> Eval {
         self.context.check_attributes(element, &["shell", "mode"], &CONDITIONS);
         let shell = self.context.literal_of(element, "shell").map_or_else(|| "sh".to_owned(), |(shell, _)| shell);
         let xml = self.context.choice(element, "mode", &["quote", "xml"]) == Some("xml");
@@ -482,7 +482,7 @@ impl ModuleReader<'_, '_> {
                 Node::Element(child) => self.context.unknown_element(child, "`<eval>`, which holds text", &[]),
             }
         }
-        Some(Eval { shell, xml, body, span: element.span })
+        Eval { shell, xml, body, span: element.span }
     }
 
     /// The text and elements in an element.
@@ -513,7 +513,7 @@ impl ModuleReader<'_, '_> {
                 }
                 "file" => self.file(child).map(|file| PieceKind::File(Box::new(file))),
                 "var" => self.var(child).map(PieceKind::Var),
-                _ => self.eval(child).map(|eval| PieceKind::Eval(Box::new(eval))),
+                _ => Some(PieceKind::Eval(Box::new(self.eval(child)))),
             };
             let condition = self.context.condition(child);
             let condition = self.context.intern(condition);

@@ -1,10 +1,8 @@
-//! XML to elements with places: the door to quick-xml and encoding_rs.
+//! XML to elements with places: the door to `quick-xml` and `encoding_rs`.
 //!
 //! What the library lets pass is checked here: elements left open at the end of the file, two roots, text
 //! outside the root, `<` in an attribute. `&name;` that the file does not declare is an attribute of the host and
 //! becomes a reference in a [`Text`]. Depth, sizes and entity expansion are bounded (LANGUAGE section 1).
-
-use std::borrow::Cow;
 
 use quick_xml::Reader;
 use quick_xml::errors::{Error, IllFormedError, SyntaxError};
@@ -219,13 +217,7 @@ impl<'s> Parser<'s> {
         Ok(())
     }
 
-    fn attribute(
-        &mut self,
-        name: &str,
-        value: &Cow<'_, str>,
-        at: usize,
-        end: usize,
-    ) -> Result<Attribute, Box<Diagnostic>> {
+    fn attribute(&mut self, name: &str, value: &str, at: usize, end: usize) -> Result<Attribute, Box<Diagnostic>> {
         let start = self.offset_of(value).unwrap_or(at);
         let name_start = self.offset_of(name).unwrap_or(at);
         let name_span = self.span(name_start, name_start + name.len());
@@ -347,7 +339,7 @@ impl<'s> Parser<'s> {
                 match piece {
                     entity::Piece::Text(literal) => text.push(literal, Origin::Verbatim(place).for_entity()),
                     entity::Piece::Attribute(name) => {
-                        text.segments.push(Segment::Attribute { name, form: Form::Plain, span: place })
+                        text.segments.push(Segment::Attribute { name, form: Form::Plain, span: place });
                     }
                 }
             }
@@ -365,11 +357,13 @@ impl<'s> Parser<'s> {
         Ok(())
     }
 
+    #[allow(clippy::unnecessary_box_returns)] // as every fault of this parser
     fn bare_ampersand(&self, at: usize) -> Box<Diagnostic> {
         let fault = Diagnostic::error(self.span(at, at + 1), "`&` starts a reference that no `;` ends");
         Box::new(fault.hint("write `&amp;`, or put the text into `<![CDATA[` .. `]]>`"))
     }
 
+    #[allow(clippy::unnecessary_box_returns)]
     fn syntax_fault(&self, error: &Error, at: usize, event_start: usize) -> Box<Diagnostic> {
         let at = at.min(self.source.len());
         if matches!(error, Error::IllFormed(IllFormedError::UnclosedReference)) {
@@ -390,7 +384,9 @@ impl<'s> Parser<'s> {
                 Diagnostic::error(place, "this document type declaration has no end")
             }
             other => match self.open_quote(event_start) {
-                Some(quote) => Diagnostic::error(self.span(quote, quote + 1), "the value that starts here has no closing quote"),
+                Some(quote) => {
+                    Diagnostic::error(self.span(quote, quote + 1), "the value that starts here has no closing quote")
+                }
                 None => Diagnostic::error(place, format!("not well-formed XML: {other}")),
             },
         };
@@ -411,6 +407,7 @@ impl<'s> Parser<'s> {
         open.map(|(at, _)| at)
     }
 
+    #[allow(clippy::unnecessary_box_returns)]
     fn attribute_fault(&self, error: &AttrError, tag: usize, end: usize) -> Box<Diagnostic> {
         let place = |at: usize| self.span((tag + at).min(end - 1), (tag + at + 1).min(end));
         let fault = match error {
