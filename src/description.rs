@@ -32,6 +32,8 @@ pub struct Description {
     pub conditions: Conditions,
     /// The rolls in the order in which they count; the tree at the top has no name of its own here.
     pub rolls: Vec<RollName>,
+    /// Files that do not count, each with the file that counts instead.
+    pub overridden: Vec<(String, String)>,
     /// SHA-256 over all paths and contents.
     pub digest: [u8; 32],
 }
@@ -78,8 +80,23 @@ impl Description {
             if let Some(id) = item.condition {
                 places.entry(id).or_insert(item.span);
             }
+            if let ItemKind::Script { content, .. } = &item.kind {
+                file_conditions(content, &mut places);
+            }
         }
         places
+    }
+}
+
+/// Where the conditions of files in a script stand.
+fn file_conditions(content: &Content, places: &mut BTreeMap<ConditionId, Span>) {
+    for piece in content {
+        if let PieceKind::File(file) = &piece.kind {
+            if let Some(id) = piece.condition {
+                places.entry(id).or_insert(file.span);
+            }
+            file_conditions(&file.content, places);
+        }
     }
 }
 
@@ -104,9 +121,9 @@ pub fn load(
     };
     let modules = loader.modules();
     let graphs = loader.graphs();
-    loader.report_overridden();
     loader.report_misplaced();
-    let description = Description { modules, graphs, conditions, rolls, digest: digest(tree) };
+    let overridden = loader.report_overridden();
+    let description = Description { modules, graphs, conditions, rolls, overridden, digest: digest(tree) };
     check_edges(&description, sources, diagnostics);
     description
 }
@@ -435,14 +452,13 @@ impl Loader<'_, '_> {
         self.context.diagnostics.push(Diagnostic::warning(Span::new(file, 0, 0), message));
     }
 
-    fn report_overridden(&mut self) {
-        for (path, winner) in std::mem::take(&mut self.overridden) {
-            let file = self.context.sources.add(path, String::new());
-            self.context.diagnostics.push(Diagnostic::note(
-                Span::new(file, 0, 0),
-                format!("the file is not used; `{winner}` counts instead"),
-            ));
+    fn report_overridden(mut self) -> Vec<(String, String)> {
+        for (path, winner) in &self.overridden {
+            let file = self.context.sources.add(path.clone(), String::new());
+            let message = format!("the file is not used; `{winner}` counts instead");
+            self.context.diagnostics.push(Diagnostic::note(Span::new(file, 0, 0), message));
         }
+        std::mem::take(&mut self.overridden)
     }
 }
 

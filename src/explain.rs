@@ -121,6 +121,10 @@ pub struct ModuleOrigin {
     pub module: String,
     /// The edges that brought it in; none where the host does not have it.
     pub chain: Option<Vec<Step>>,
+    /// Its files.
+    pub files: Vec<String>,
+    /// The files that those stand instead of.
+    pub instead_of: Vec<String>,
     /// Every edge to it, with the answer of its condition and whether its child is among the host's modules.
     pub edges: Vec<(Step, bool)>,
 }
@@ -215,7 +219,13 @@ impl<'g> Explainer<'g> {
         let own: BTreeSet<_> = self.variant.profile.modules.iter().map(|module| &module.name).collect();
         let edges =
             self.graph.edges_to(name).into_iter().map(|edge| (self.step(edge), own.contains(self.graph.ends(edge).0)));
-        ModuleOrigin { module: name.to_string(), chain: self.chain(name), edges: edges.collect() }
+        let description = &self.generation.description;
+        let files: Vec<String> = description.modules.get(name).map_or_else(Vec::new, |module| {
+            module.files.iter().map(|file| self.generation.sources.file(*file).path.clone()).collect()
+        });
+        let lost = description.overridden.iter().filter(|(_, winner)| files.contains(winner));
+        let instead_of = lost.map(|(path, _)| path.clone()).collect();
+        ModuleOrigin { module: name.to_string(), chain: self.chain(name), files, instead_of, edges: edges.collect() }
     }
 
     fn used(&self, module: &ModuleName) -> Option<UsedBy> {

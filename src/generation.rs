@@ -241,7 +241,7 @@ impl Generation {
             suspicious |= variant.kickstart.must_be_checked(text);
             Ok::<(), Option<Diagnostic>>(())
         };
-        let filled = cohort.prepared.fill(value, |template| filling.template(template), out);
+        let filled = cohort.prepared.fill(value, |template| filling.template(variant, template), out);
         if let Err(fault) = filled {
             fault.into_iter().for_each(|fault| faults.add(fault, &host.name));
             return false;
@@ -289,12 +289,17 @@ impl Filling<'_> {
     }
 
     /// The text of a template; no fault where its syntax is wrong, because that was told once for all hosts.
-    fn template(&self, template: &TemplateText) -> Result<Arc<str>, Option<Diagnostic>> {
+    fn template(&self, variant: &Variant, template: &TemplateText) -> Result<Arc<str>, Option<Diagnostic>> {
         let rendered = self.generation.templates.render(template, Some(self.host), self.attributes());
-        rendered.map_err(|error| {
+        let text = rendered.map_err(|error| {
             let told = template::check(template).is_err();
             (!told).then(|| template_fault(template, &error, &self.generation.sources))
-        })
+        })?;
+        if text.contains(['\n', '\r']) && variant.kickstart.templates_on_one_line.contains(&template.span) {
+            let message = "the output of this template has more than one line, but stands in a line of the kickstart";
+            return Err(Some(Diagnostic::error(template.span, message)));
+        }
+        Ok(text)
     }
 
     /// Looks at the finished text of a host with an unusual value: a here-document gets another delimiter, a
@@ -313,7 +318,7 @@ impl Filling<'_> {
                 out.extend_from_slice(text.unwrap_or_default().as_bytes());
                 Ok::<(), Option<Diagnostic>>(())
             };
-            if let Err(fault) = prepared.fill(value, |template| self.template(template), out) {
+            if let Err(fault) = prepared.fill(value, |template| self.template(variant, template), out) {
                 fault.into_iter().for_each(|fault| faults.add(fault, &self.host.name));
                 return false;
             }
@@ -337,7 +342,7 @@ impl Filling<'_> {
                     (text.to_owned(), Some((*span, format!("the value of `{name}`"))))
                 }
                 Segment::Template(template) => {
-                    let rendered = self.template(template).map(|text| text.to_string()).unwrap_or_default();
+                    let rendered = self.template(variant, template).map(|text| text.to_string()).unwrap_or_default();
                     (rendered, Some((template.span, "the output of this template".to_owned())))
                 }
             };

@@ -154,6 +154,12 @@ impl Text {
     /// Without white space at both ends. A literal that loses its start keeps its line numbers right.
     #[must_use]
     pub fn trimmed(mut self) -> Self {
+        if let [Segment::Template(template)] = self.segments.as_slice() {
+            let cut = template.source.len() - template.source.trim_start().len();
+            let span = Span { start: template.span.start + u32::try_from(cut).unwrap_or(0), ..template.span };
+            let source = template.source.trim().to_owned();
+            return Self { segments: vec![Segment::Template(TemplateText { source, span }.into())] };
+        }
         while let Some(Segment::Literal { text, origin }) = self.segments.first_mut() {
             let cut = text.len() - text.trim_start().len();
             if cut > 0 {

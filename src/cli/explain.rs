@@ -143,6 +143,10 @@ fn module_text(module: &ModuleOrigin) -> String {
             text
         }
     };
+    let _ = writeln!(text, "it is {}", module.files.join(" + "));
+    for lost in &module.instead_of {
+        let _ = writeln!(text, "  instead of {lost}");
+    }
     if !module.edges.is_empty() {
         let _ = writeln!(text, "edges to {}", module.module);
     }

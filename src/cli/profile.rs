@@ -137,10 +137,17 @@ fn given(arguments: &Arguments) -> Result<BTreeMap<AttributeName, String>, Failu
     let mut given = BTreeMap::new();
     if let Some(path) = &arguments.attributes {
         let bytes = read_file(path)?;
-        let values: BTreeMap<String, String> = serde_json::from_slice(&bytes)
-            .map_err(|error| Failure::Usage(format!("{} is not a JSON object of texts: {error}", path.display())))?;
+        let shown = path.display();
+        let values: serde_json::Value = serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::Usage(format!("{shown} is not JSON, seen in line {}", error.line())))?;
+        let Some(values) = values.as_object() else {
+            return Err(Failure::Usage(format!("{shown} is not a JSON object, such as {{\"timezone\": \"UTC\"}}")));
+        };
         for (name, value) in values {
-            given.insert(typed_name(&name)?, value);
+            let Some(text) = value.as_str() else {
+                return Err(Failure::Usage(format!("`{name}` in {shown} is {value}, but has to be a text in quotes")));
+            };
+            given.insert(typed_name(name)?, text.to_owned());
         }
     }
     for pair in &arguments.attribute {

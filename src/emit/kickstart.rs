@@ -2,6 +2,8 @@
 //!
 //! The format is that of pykickstart, whose parser is Anaconda's own. After it: [`super::prepare`].
 
+use std::collections::BTreeSet;
+
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::emit::shell;
 use crate::name::AttributeName;
@@ -23,6 +25,8 @@ pub struct Kickstart {
     pub delimiters: (usize, usize),
     /// References whose value has to stay on its line.
     pub on_one_line: Vec<(AttributeName, Span)>,
+    /// Templates whose output has to stay on its line, by their places.
+    pub templates_on_one_line: BTreeSet<Span>,
     /// Whether the literal text alone does not tell if a value could end something early.
     pub delicate: bool,
 }
@@ -31,7 +35,14 @@ pub struct Kickstart {
 pub fn kickstart(profile: &Profile, generation: &str, sources: &Sources, attempt: usize) -> Kickstart {
     let scripts: String = profile.sections.iter().map(|section| shell::literals(&section.parts) + "\n").collect();
     let here = shell::free_delimiter(&scripts).max(attempt);
-    let mut writer = Writer { profile, sources, here, out: Text::default(), on_one_line: Vec::new() };
+    let mut writer = Writer {
+        profile,
+        sources,
+        here,
+        out: Text::default(),
+        on_one_line: Vec::new(),
+        templates_on_one_line: BTreeSet::new(),
+    };
     writer.header(generation);
     writer.commands();
     writer.packages();
@@ -39,12 +50,12 @@ pub fn kickstart(profile: &Profile, generation: &str, sources: &Sources, attempt
         profile.sections.iter().filter(|section| section.kind == kind).for_each(|section| writer.section(section));
     }
     writer.first_boot();
-    let Writer { out: text, on_one_line, .. } = writer;
+    let Writer { out: text, on_one_line, templates_on_one_line, .. } = writer;
     let literals = text.literals();
     let count = literals.lines().filter(|line| is_delimiter(line, here)).count();
     let directives = literals.lines().filter(|line| is_directive(line)).count();
     let delicate = shell::has_stem(&scripts) || has_loose_percent(&text);
-    Kickstart { text, directives, delimiters: (here, count), on_one_line, delicate }
+    Kickstart { text, directives, delimiters: (here, count), on_one_line, templates_on_one_line, delicate }
 }
 
 /// Whether a line ends a here-document of a kickstart whose delimiters start at `first`.
@@ -113,6 +124,11 @@ impl Kickstart {
     }
 }
 
+/// The name of a file may hold a line end, which would end the comment that it stands in.
+fn in_comment(path: &str) -> String {
+    path.replace(char::is_control, "?")
+}
+
 /// The blanks before an element's end tag are the module's layout, and nothing of the script.
 fn without_last_indent(body: &mut Text) {
     if let Some(Segment::Literal { text, .. }) = body.segments.last_mut() {
@@ -129,6 +145,7 @@ struct Writer<'w> {
     here: usize,
     out: Text,
     on_one_line: Vec<(AttributeName, Span)>,
+    templates_on_one_line: BTreeSet<Span>,
 }
 
 impl Writer<'_> {
@@ -139,6 +156,10 @@ impl Writer<'_> {
     /// Text that has to stay on its line.
     fn inline(&mut self, text: &Text) {
         self.on_one_line.extend(text.attributes().map(|(name, span)| (name.clone(), span)));
+        self.templates_on_one_line.extend(text.segments.iter().filter_map(|segment| match segment {
+            Segment::Template(template) => Some(template.span),
+            _ => None,
+        }));
         self.out.extend(text);
     }
 
@@ -166,7 +187,7 @@ impl Writer<'_> {
         self.intrinsic("arch");
         self.push(format!("\n# generation: {generation}\n# modules, in order:\n"), Origin::Generated);
         for module in &self.profile.modules {
-            let files = module.files.join(" + ");
+            let files = in_comment(&module.files.join(" + "));
             self.push(format!("#   {} ({files}, roll {})\n", module.name, module.roll), Origin::Generated);
         }
         for remark in &self.profile.remarks {
@@ -189,7 +210,8 @@ impl Writer<'_> {
     fn provenance(&mut self, module: usize, span: Span) {
         let place = self.sources.location(span);
         let used = &self.profile.modules[module];
-        let line = format!("# {}:{} (module {}, roll {})\n", place.path, place.line, used.name, used.roll);
+        let path = in_comment(&place.path);
+        let line = format!("# {path}:{} (module {}, roll {})\n", place.line, used.name, used.roll);
         self.push(line, Origin::Because(span));
     }
 
