@@ -27,7 +27,7 @@
 //! scope, secrets), [`text`] (literal runs and references, with origins), [`condition`], [`profile`] (what a host is
 //! to become: all that the two ends share), [`command`] (kickstart commands by target version).
 //!
-//! Front end: [`syntax`] ([`syntax::xml`], [`syntax::module`], [`syntax::graph`]), [`graph`], [`description`],
+//! Front end: [`syntax`] ([`syntax::xml`], [`syntax::items`], [`syntax::module`], [`syntax::graph`]), [`graph`], [`description`],
 //! [`resolve`], [`expand`].
 //!
 //! The site: [`inventory`].
@@ -42,9 +42,9 @@
 //!
 //! | follow | open, in order |
 //! |---|---|
-//! | one `<package>` to the kickstart | [`syntax::module`], [`resolve`], [`expand`], [`profile`], [`emit::kickstart`], [`generation`] |
+//! | one `<package>` to the kickstart | [`syntax::items`], [`resolve`], [`expand`], [`profile`], [`emit::kickstart`], [`generation`] |
 //! | one `<edge arch="..">` | [`syntax::graph`], [`graph`], [`resolve`], [`condition`] |
-//! | one `&hostname;` | [`syntax::xml`], [`syntax::module`], [`expand`], [`attribute`], [`emit::prepare`], [`generation`] |
+//! | one `&hostname;` | [`syntax::xml`], [`syntax::content`], [`expand`], [`attribute`], [`emit::prepare`], [`generation`] |
 //! | one fault to the screen | the pass that found it, [`diagnostic`], [`cli`] |
 
 pub mod attribute;

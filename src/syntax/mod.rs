@@ -1,12 +1,15 @@
 //! Text to trees: XML files to modules and graph files. Knows no host; every element keeps its place.
 //!
-//! [`xml`] is the door to the XML library and gives elements with spans; [`module`] and [`graph`] give them
-//! their meaning and report everything that has none. Before it: [`crate::source`]; after it:
+//! [`xml`] is the door to the XML library and gives elements with spans; [`items`] (with [`content`] and
+//! [`include`]) makes a [`module`] of them, [`graph`] a graph file, and both report everything that means nothing. Before it: [`crate::source`]; after it:
 //! [`crate::description`].
 
+pub mod content;
 pub mod element;
 pub mod entity;
 pub mod graph;
+pub mod include;
+pub mod items;
 pub mod module;
 pub mod xml;
 

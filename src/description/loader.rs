@@ -1,163 +1,37 @@
-//! All rolls and site overrides of one revision, ready to compile.
-//!
-//! [`load`] decides which file is which module (LANGUAGE section 1), parses each once, and joins the graphs.
-//! Before it: [`crate::source`], [`crate::syntax`]; after it: [`crate::resolve`] and [`crate::expand`].
+//! Which file is which module and which graph, LANGUAGE section 1; each that counts is parsed once.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sha2::{Digest, Sha256};
-
-use crate::condition::{ConditionId, Conditions};
+use crate::description::module::{Module, summarize};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::Graph;
-use crate::name::{AttributeName, GraphName, ModuleName, RollName, nearest, slip_of};
-use crate::source::{FileId, MAX_FILE_BYTES, Refusal, SourceTree, Sources, Span};
+use crate::name::{GraphName, ModuleName, RollName, nearest};
+use crate::source::{FileId, MAX_FILE_BYTES, MAX_TREE_BYTES, Refusal, SourceTree, Sources, Span};
 use crate::syntax::element::Context;
-use crate::syntax::module::{Content, Item, ItemKind, ModuleReader, PieceKind, VarAction};
+use crate::syntax::graph;
+use crate::syntax::module::ModuleReader;
 use crate::syntax::xml::{decode, parse_document};
-use crate::syntax::{Language, graph, module};
-use crate::text::{Segment, TemplateText, Text};
 
 /// The roll of files that stand in none, LANGUAGE section 2.
 const BASE_ROLL: &str = "base";
 
-/// All modules and graphs of one revision.
-#[derive(Debug)]
-pub struct Description {
-    /// By name.
-    pub modules: BTreeMap<ModuleName, Module>,
-    /// By name; `default` unless a host's attribute `graph` says otherwise.
-    pub graphs: BTreeMap<GraphName, Graph>,
-    /// Every condition of edges and elements.
-    pub conditions: Conditions,
-    /// The rolls in the order in which they count; the tree at the top has no name of its own here.
-    pub rolls: Vec<RollName>,
-    /// Files that do not count, each with the file that counts instead.
-    pub overridden: Vec<(String, String)>,
-    /// SHA-256 over all paths and contents.
-    pub digest: [u8; 32],
-}
-
-/// One module: a file, and what extends it.
-#[derive(Debug)]
-pub struct Module {
-    /// Its name.
-    pub name: ModuleName,
-    /// The roll that it belongs to.
-    pub roll: RollName,
-    /// Whether it is part of its roll's face.
-    pub interface: bool,
-    /// What it is for, in its author's words; may be empty.
-    pub description: String,
-    /// The file, then what extends it. Never empty.
-    pub files: Vec<FileId>,
-    /// The files that those include.
-    pub included: Vec<FileId>,
-    /// What it asks for, in order.
-    pub items: Vec<Item>,
-    /// Every condition in it.
-    pub conditions: BTreeSet<ConditionId>,
-    /// The attributes on whose values the *structure* of a profile depends, because they stand in a package's name.
-    pub structural: BTreeSet<AttributeName>,
-    /// Whether it has an `<eval>`.
-    pub evaluates: bool,
-    /// Its templates.
-    pub templates: Vec<std::sync::Arc<TemplateText>>,
-}
-
-impl Description {
-    /// Where each condition stands first.
-    pub fn condition_places(&self) -> BTreeMap<ConditionId, Span> {
-        let mut places = BTreeMap::new();
-        for graph in self.graphs.values() {
-            for edge in graph.edges().map(|id| graph.edge(id)) {
-                if let Some(id) = edge.condition {
-                    places.entry(id).or_insert(edge.from_span.max(edge.to_span));
-                }
-            }
-        }
-        for item in self.modules.values().flat_map(|module| &module.items) {
-            if let Some(id) = item.condition {
-                places.entry(id).or_insert(item.span);
-            }
-            if let ItemKind::Script { content, .. } = &item.kind {
-                file_conditions(content, &mut places);
-            }
-        }
-        places
-    }
-}
-
-/// Where the conditions of files in a script stand.
-fn file_conditions(content: &Content, places: &mut BTreeMap<ConditionId, Span>) {
-    for piece in content {
-        if let PieceKind::File(file) = &piece.kind {
-            if let Some(id) = piece.condition {
-                places.entry(id).or_insert(file.span);
-            }
-            file_conditions(&file.content, places);
-        }
-    }
-}
-
-/// Reads a whole tree. `rolls` is the inventory's list; `None` takes all rolls in name order.
-///
-/// Reports every fault of every file; what is left is usable for finding more.
-pub fn load(
-    tree: &SourceTree,
-    rolls: Option<&[(RollName, Span)]>,
-    language: Language,
-    sources: &mut Sources,
-    diagnostics: &mut Diagnostics,
-) -> Description {
-    report_refused(tree, sources, diagnostics);
-    let rolls = chosen_rolls(tree, rolls, sources, diagnostics);
-    let mut conditions = Conditions::default();
-    let mut loader = Loader {
-        tree,
-        rolls: &rolls,
-        context: Context { sources, conditions: &mut conditions, diagnostics, language },
-        overridden: Vec::new(),
-    };
-    let modules = loader.modules();
-    let graphs = loader.graphs();
-    loader.report_misplaced();
-    let overridden = loader.report_overridden();
-    let description = Description { modules, graphs, conditions, rolls, overridden, digest: digest(tree) };
-    check_edges(&description, sources, diagnostics);
-    description
-}
-
-/// The content hash of a tree: every path and every byte.
-fn digest(tree: &SourceTree) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for (path, content) in &tree.files {
-        hash.update((path.len() as u64).to_le_bytes());
-        hash.update(path);
-        hash.update((content.len() as u64).to_le_bytes());
-        hash.update(content);
-    }
-    hash.finalize().into()
-}
-
-fn report_refused(tree: &SourceTree, sources: &mut Sources, diagnostics: &mut Diagnostics) {
+pub(super) fn report_refused(tree: &SourceTree, sources: &mut Sources, diagnostics: &mut Diagnostics) {
     for (path, refusal) in &tree.refused {
         let file = sources.add(path.clone(), String::new());
         let message = match refusal {
             Refusal::LinkOutside => "the symbolic link leads out of the description".to_owned(),
             Refusal::BrokenLink => "the symbolic link leads nowhere, or to itself".to_owned(),
             Refusal::TooLarge => format!("the file is larger than {MAX_FILE_BYTES} bytes"),
-            Refusal::TreeTooLarge => format!(
-                "the files of this description are larger than {} bytes together",
-                crate::source::MAX_TREE_BYTES
-            ),
+            Refusal::TreeTooLarge => {
+                format!("the files of this description are larger than {MAX_TREE_BYTES} bytes together")
+            }
         };
         diagnostics
             .push(Diagnostic::error(Span::new(file, 0, 0), message).hint("a description holds all its files itself"));
     }
 }
 
-fn chosen_rolls(
+pub(super) fn chosen_rolls(
     tree: &SourceTree,
     list: Option<&[(RollName, Span)]>,
     sources: &mut Sources,
@@ -202,12 +76,12 @@ struct ModuleFiles {
     extension: Option<(String, Option<RollName>)>,
 }
 
-struct Loader<'l, 'a> {
-    tree: &'l SourceTree,
-    rolls: &'l [RollName],
-    context: Context<'a>,
+pub(super) struct Loader<'l, 'a> {
+    pub(super) tree: &'l SourceTree,
+    pub(super) rolls: &'l [RollName],
+    pub(super) context: Context<'a>,
     /// Path that lost, path that won.
-    overridden: Vec<(String, String)>,
+    pub(super) overridden: Vec<(String, String)>,
 }
 
 impl Loader<'_, '_> {
@@ -225,7 +99,7 @@ impl Loader<'_, '_> {
         inside.filter_map(named).filter(|(_, name)| !name.contains('/')).collect()
     }
 
-    fn modules(&mut self) -> BTreeMap<ModuleName, Module> {
+    pub(super) fn modules(&mut self) -> BTreeMap<ModuleName, Module> {
         let files = self.module_files();
         let names: Vec<String> = files.keys().cloned().collect();
         let mut modules = BTreeMap::new();
@@ -384,7 +258,7 @@ impl Loader<'_, '_> {
         }
     }
 
-    fn graphs(&mut self) -> BTreeMap<GraphName, Graph> {
+    pub(super) fn graphs(&mut self) -> BTreeMap<GraphName, Graph> {
         // By graph and file name: a later roll's file of the same name counts instead.
         let mut chosen: BTreeMap<(GraphName, String), (String, Option<RollName>)> = BTreeMap::new();
         for (prefix, roll) in self.trees() {
@@ -425,7 +299,7 @@ impl Loader<'_, '_> {
     }
 
     /// Reports XML files that stand where none is read.
-    fn report_misplaced(&mut self) {
+    pub(super) fn report_misplaced(&mut self) {
         let paths: Vec<String> =
             self.tree.files.keys().filter(|path| path.to_lowercase().ends_with(".xml")).cloned().collect();
         for path in paths {
@@ -452,7 +326,7 @@ impl Loader<'_, '_> {
         self.context.diagnostics.push(Diagnostic::warning(Span::new(file, 0, 0), message));
     }
 
-    fn report_overridden(mut self) -> Vec<(String, String)> {
+    pub(super) fn report_overridden(mut self) -> Vec<(String, String)> {
         for (path, winner) in &self.overridden {
             let file = self.context.sources.add(path.clone(), String::new());
             let message = format!("the file is not used; `{winner}` counts instead");
@@ -464,98 +338,4 @@ impl Loader<'_, '_> {
 
 fn default_roll(roll: Option<&RollName>) -> Option<RollName> {
     roll.cloned().or_else(|| RollName::new(BASE_ROLL))
-}
-
-/// Edges to modules that exist nowhere, and inheritance cycles.
-fn check_edges(description: &Description, sources: &Sources, diagnostics: &mut Diagnostics) {
-    for graph in description.graphs.values() {
-        for id in graph.edges() {
-            let (from, to) = graph.ends(id);
-            let edge = graph.edge(id);
-            for (end, span) in [(from, edge.from_span), (to, edge.to_span)] {
-                if !description.modules.contains_key(end) {
-                    diagnostics.push(missing_module(description, sources, (from, to), end, span));
-                }
-            }
-        }
-        for (module, span) in graph.ordered_modules().filter(|(module, _)| !description.modules.contains_key(*module)) {
-            let message = format!("an order names the module `{module}`, but there is none");
-            let found = match slip_of(module.as_str(), description.modules.keys().map(ModuleName::as_str)) {
-                Some(near) => Diagnostic::warning(span, message).hint(format!("did you mean `{near}`?")),
-                None => Diagnostic::note(span, message),
-            };
-            diagnostics.push(found);
-        }
-        for cycle in graph.cycles() {
-            let mut names: Vec<_> = cycle.iter().map(|id| format!("`{}`", graph.ends(*id).0)).collect();
-            names.extend(names.first().cloned());
-            let Some(first) = cycle.first() else { continue };
-            let drawn = names.join(" -> ");
-            let note =
-                Diagnostic::note(graph.edge(*first).span, format!("modules inherit each other in a circle: {drawn}"));
-            diagnostics.push(note.hint("this does no harm; each module is taken once"));
-        }
-    }
-}
-
-fn missing_module(
-    description: &Description,
-    sources: &Sources,
-    (from, to): (&ModuleName, &ModuleName),
-    missing: &ModuleName,
-    span: Span,
-) -> Diagnostic {
-    let fault = Diagnostic::error(span, format!("edge from `{from}` to `{to}`, but there is no module `{missing}`"));
-    let near = nearest(missing.as_str(), description.modules.keys().map(ModuleName::as_str));
-    let file = |module: &Module| module.files.first().map(|file| sources.file(*file).path.clone());
-    match near.and_then(|name| Some((name, file(description.modules.get(name)?)?))) {
-        Some((name, path)) => fault.hint(format!("did you mean `{name}` ({path})?")),
-        None => fault.hint(format!("write nodes/{missing}.xml, or take the edge out")),
-    }
-}
-
-/// Notes what a profile depends on.
-fn summarize(item: &Item, module: &mut Module) {
-    module.conditions.extend(item.condition);
-    match &item.kind {
-        ItemKind::Package { names, .. } => summarize_content(names, true, module),
-        ItemKind::Command { content, .. } | ItemKind::Debug(content) | ItemKind::Native { content, .. } => {
-            summarize_content(content, false, module);
-        }
-        ItemKind::Script { content, .. } => summarize_content(content, false, module),
-        ItemKind::Var(var) => summarize_var(var, module),
-        ItemKind::Eval(_) => module.evaluates = true,
-    }
-}
-
-fn summarize_content(content: &Content, structural: bool, module: &mut Module) {
-    for piece in content {
-        module.conditions.extend(piece.condition);
-        match &piece.kind {
-            PieceKind::Text(text) => {
-                if structural {
-                    module.structural.extend(text.attributes().map(|(name, _)| name.clone()));
-                }
-                summarize_text(text, module);
-            }
-            PieceKind::File(file) => summarize_content(&file.content, structural, module),
-            PieceKind::Var(var) => summarize_var(var, module),
-            PieceKind::Eval(_) => module.evaluates = true,
-        }
-    }
-}
-
-/// A variable may be put into a package's name by any later module.
-fn summarize_var(var: &module::Var, module: &mut Module) {
-    if let VarAction::Set(text) = &var.action {
-        module.structural.extend(text.attributes().map(|(name, _)| name.clone()));
-    }
-}
-
-fn summarize_text(text: &Text, module: &mut Module) {
-    let templates = text.segments.iter().filter_map(|segment| match segment {
-        Segment::Template(template) => Some(std::sync::Arc::clone(template)),
-        _ => None,
-    });
-    module.templates.extend(templates);
 }
