@@ -3,6 +3,7 @@
 //! Prints a table; nothing is judged here, because machines differ. Ratios are what to look at: a host against
 //! memcpy of the same bytes, a hundred thousand hosts against a thousand. With the conformance data beside the
 //! project (or KGEN_CONFORMANCE) the real rolls are measured too, else the shipped description alone.
+#![allow(clippy::pedantic)] // pedantry is for what ships
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, clippy::print_stdout)] // a bench reads clocks and files
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss, missing_docs)]
 

@@ -217,7 +217,13 @@ fn check_line(name: &str, text: &Text, span: Span, target: &str, diagnostics: &m
         diagnostics.push(Diagnostic::warning(span, format!("`{name}` {what} in {target}")));
     }
     let line = line_of(text);
-    let (true, Some(bounds)) = (line.trim_start().lines().count() <= 1, row.arguments) else { return };
+    if line.trim().contains('\n') && name != "install" {
+        let fault =
+            Diagnostic::error(text.span().unwrap_or(span), format!("the text of `{name}` has more than one line"));
+        diagnostics.push(fault.hint("each command is an element of its own"));
+        return;
+    }
+    let (false, Some(bounds)) = (line.trim().contains('\n'), row.arguments) else { return };
     match split(&line) {
         Ok(words) => Checker { name, target, text, span, words: &words, diagnostics }.check(bounds),
         Err(message) => diagnostics.push(Diagnostic::error(text.span().unwrap_or(span), message)),
@@ -243,7 +249,7 @@ fn not_in_version(name: &str, span: Span, target: &str) -> Diagnostic {
 fn line_of(text: &Text) -> String {
     let piece = |segment: &Segment| match segment {
         Segment::Literal { text, .. } => text.to_string(),
-        Segment::Attribute { .. } | Segment::Template(_) => VALUE.to_string(),
+        Segment::Attribute { .. } | Segment::Template(_) | Segment::LineEnd => VALUE.to_string(),
     };
     text.segments.iter().map(piece).collect()
 }

@@ -156,6 +156,7 @@ impl<'g> Explainer<'g> {
         let templates = Templates::new(std::sync::Arc::clone(&self.generation.inventory), None);
         let render = |segment: &Segment| match segment {
             Segment::Literal { text, .. } => text.to_string(),
+            Segment::LineEnd => String::new(),
             Segment::Attribute { name, .. } => self.attributes.shown(name.as_str()).unwrap_or_default().to_owned(),
             Segment::Template(template) => templates
                 .render(template, Some(self.host), &self.attributes)
@@ -304,10 +305,17 @@ struct RawLine {
 fn split(text: &Text, render: impl Fn(&Segment) -> String) -> Vec<RawLine> {
     let mut lines = vec![RawLine::default()];
     for segment in &text.segments {
+        if matches!(segment, Segment::LineEnd) {
+            if lines.last().is_some_and(|line| !line.text.is_empty()) {
+                lines.push(RawLine::default());
+            }
+            continue;
+        }
         let (origin, counts) = match segment {
             Segment::Literal { origin, .. } => (origin.span(), matches!(origin, Origin::Verbatim(_))),
             Segment::Attribute { span, .. } => (Some(*span), false),
             Segment::Template(template) => (Some(template.span), false),
+            Segment::LineEnd => (None, false),
         };
         for (below, piece) in render(segment).split('\n').enumerate() {
             if below > 0 {

@@ -336,6 +336,7 @@ impl Filling<'_> {
         for segment in &variant.kickstart.text.segments {
             let (text, place) = match segment {
                 Segment::Literal { text, .. } => (text.to_string(), None),
+                Segment::LineEnd => ("\n".to_owned(), None),
                 Segment::Attribute { name, span, .. } => {
                     let value = self.attributes().get(name.as_str());
                     let text = value.and_then(|value| self.generation.secrets.reveal(value)).unwrap_or_default();

@@ -44,7 +44,7 @@ pub struct UsedModule {
 pub struct Command {
     /// `timezone`.
     pub name: String,
-    /// What follows the name; starts with a line end where the module has one (`<install>`).
+    /// What follows the name, on its line; that of `install` starts with a line end.
     pub text: Text,
     /// Index in [`Profile::modules`].
     pub module: usize,

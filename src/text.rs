@@ -68,6 +68,8 @@ pub enum Segment {
     },
     /// The output of a template for the host.
     Template(Arc<TemplateText>),
+    /// A line end, unless what stands before ends a line already: only the finished value tells.
+    LineEnd,
 }
 
 /// Literal runs and references, in order.
@@ -148,7 +150,57 @@ impl Text {
             Segment::Literal { origin, .. } => origin.span(),
             Segment::Attribute { span, .. } => Some(*span),
             Segment::Template(template) => Some(template.span),
+            Segment::LineEnd => None,
         })
+    }
+
+    /// Ends the last line, if there is one that is open.
+    pub fn end_line(&mut self, origin: Origin) {
+        match self.segments.last() {
+            None => {}
+            Some(Segment::Literal { text, .. }) if text.ends_with('\n') => {}
+            Some(Segment::Literal { .. }) => self.push("\n", origin),
+            Some(_) => self.segments.push(Segment::LineEnd),
+        }
+    }
+
+    /// Without the line end after a start tag.
+    #[must_use]
+    pub fn without_first_line_end(mut self) -> Self {
+        match self.segments.first_mut() {
+            Some(Segment::Literal { text, origin }) if text.starts_with('\n') => {
+                (*origin, *text) = (origin.after(1), text[1..].into());
+            }
+            Some(Segment::Template(template)) if template.source.starts_with('\n') => {
+                let span = Span { start: template.span.start + 1, ..template.span };
+                *template = TemplateText { source: template.source[1..].to_owned(), span }.into();
+            }
+            _ => {}
+        }
+        self
+    }
+
+    /// Without the blanks before an end tag that stands on a line of its own: they are the module's layout.
+    #[must_use]
+    pub fn without_last_indent(mut self) -> Self {
+        let cut = |text: &str| {
+            let trimmed = text.trim_end_matches([' ', '\t']);
+            (trimmed.len() < text.len() && trimmed.ends_with('\n')).then(|| trimmed.to_owned())
+        };
+        match self.segments.last_mut() {
+            Some(Segment::Literal { text, .. }) => {
+                if let Some(trimmed) = cut(text) {
+                    *text = trimmed.into();
+                }
+            }
+            Some(Segment::Template(template)) => {
+                if let Some(source) = cut(&template.source) {
+                    *template = TemplateText { source, span: template.span }.into();
+                }
+            }
+            _ => {}
+        }
+        self
     }
 
     /// Without white space at both ends. A literal that loses its start keeps its line numbers right.

@@ -3,6 +3,9 @@
 //! Every case is run through the program, `kgen profile --format json`, and compared by meaning. A case agrees, or
 //! stands in `conformance/deviations.txt` with its reason; one that is listed and agrees fails too, so that the
 //! list stays true. Without the data the tests are skipped, visibly.
+#![allow(clippy::pedantic)] // pedantry is for what ships
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::disallowed_types)] // a test may
+#![allow(clippy::print_stdout, clippy::print_stderr)] // its figures are for who reads them
 
 mod support;
 

@@ -4,6 +4,9 @@
 //! the exit code; `=== stdout` and `=== stderr` (if given) all that is printed; every other section is a file.
 //! In a file's text `\u{..}` stands for a character that an editor would not show. KGEN_UPDATE=1 rewrites the
 //! results, which then have to be read before they are committed.
+#![allow(clippy::pedantic)] // pedantry is for what ships
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::disallowed_types)] // a test may
+#![allow(clippy::print_stdout, clippy::print_stderr)] // its figures are for who reads them
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

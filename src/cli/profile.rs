@@ -299,6 +299,7 @@ impl Filler<'_> {
         let mut shown = String::new();
         for segment in &text.segments {
             match segment {
+                Segment::LineEnd => {}
                 Segment::Literal { text, .. } => shown.push_str(text),
                 Segment::Attribute { name, span, .. } => match self.attributes.shown(name.as_str()) {
                     Some(value) => shown.push_str(value),

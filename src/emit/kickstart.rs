@@ -129,16 +129,6 @@ fn in_comment(path: &str) -> String {
     path.replace(char::is_control, "?")
 }
 
-/// The blanks before an element's end tag are the module's layout, and nothing of the script.
-fn without_last_indent(body: &mut Text) {
-    if let Some(Segment::Literal { text, .. }) = body.segments.last_mut() {
-        let trimmed = text.trim_end_matches([' ', '\t']);
-        if trimmed.ends_with('\n') && trimmed.len() < text.len() {
-            *text = trimmed.into();
-        }
-    }
-}
-
 struct Writer<'w> {
     profile: &'w Profile,
     sources: &'w Sources,
@@ -273,18 +263,10 @@ impl Writer<'_> {
     fn script(&mut self, parts: &[Part], here: usize, origin: Origin) {
         let mut body = Text::default();
         shell::script(parts, here, &mut body);
-        let literal_start = body.literals();
-        if literal_start.starts_with('\n')
-            && let Some(Segment::Literal { text, origin }) = body.segments.first_mut()
-            && text.starts_with('\n')
-        {
-            (*origin, *text) = (origin.after(1), text[1..].into());
-        }
-        without_last_indent(&mut body);
+        let body = body.without_first_line_end().without_last_indent();
         self.out.extend(&body);
-        let ends_line = matches!(body.segments.last(), Some(Segment::Literal { text, .. }) if text.ends_with('\n'));
-        if !ends_line {
-            self.push("\n", origin);
+        if !body.is_empty() {
+            self.out.end_line(origin);
         }
     }
 

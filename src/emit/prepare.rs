@@ -33,6 +33,7 @@ enum Step {
     Literal(Range<usize>),
     Attribute(usize, Form),
     Template(Arc<TemplateText>),
+    LineEnd,
 }
 
 impl Prepared {
@@ -51,6 +52,7 @@ impl Prepared {
                     }
                 },
                 Segment::Template(template) => prepared.steps.push(Step::Template(Arc::clone(template))),
+                Segment::LineEnd => prepared.steps.push(Step::LineEnd),
             }
         }
         prepared
@@ -95,6 +97,11 @@ impl Prepared {
                     }
                 }
                 Step::Template(template) => out.extend_from_slice(render(template)?.as_bytes()),
+                Step::LineEnd => {
+                    if out.last() != Some(&b'\n') {
+                        out.push(b'\n');
+                    }
+                }
             }
         }
         Ok(())

@@ -67,9 +67,7 @@ fn create(file: &File, here: usize, out: &mut Text) {
     let name = word(&file.name, origin);
     let mut body = Text::default();
     script(&file.parts, here + 1, &mut body);
-    if !ends_line(out) {
-        out.push("\n", origin);
-    }
+    out.end_line(origin);
     if file.rcs {
         keep_original(&name, out, origin);
     }
@@ -96,14 +94,15 @@ fn write(file: &File, name: &Text, body: Text, here: usize, out: &mut Text) {
         line(&[redirect], &[name], out, origin);
         redirect = if body.is_empty() { redirect } else { " >> " };
     }
-    let Some(body) = without_first_line_end(body) else {
+    if body.is_empty() {
         if file.expr.is_none() && file.mode == FileMode::Create {
             line(&[": > "], &[name], out, origin);
         } else {
             line(&["touch "], &[name], out, origin);
         }
         return;
-    };
+    }
+    let body = body.without_first_line_end().without_last_indent();
     let delimiter = delimiter(here);
     let quoted = if file.vars == Vars::Expanded { delimiter.clone() } else { format!("'{delimiter}'") };
     out.push("cat", origin);
@@ -111,9 +110,7 @@ fn write(file: &File, name: &Text, body: Text, here: usize, out: &mut Text) {
     out.extend(name);
     out.push(format!(" <<{quoted}\n"), origin);
     out.extend(&body);
-    if !ends_line(out) {
-        out.push("\n", origin);
-    }
+    out.end_line(origin);
     out.push(format!("{delimiter}\n"), origin);
 }
 
@@ -169,27 +166,6 @@ pub fn word(text: &Text, origin: Origin) -> Text {
     word
 }
 
-fn ends_line(text: &Text) -> bool {
-    match text.segments.last() {
-        None => true,
-        Some(Segment::Literal { text, .. }) => text.ends_with('\n'),
-        Some(Segment::Attribute { .. } | Segment::Template(_)) => false,
-    }
-}
-
-/// Without the line end after the start tag; `None` where there is no text at all.
-fn without_first_line_end(mut text: Text) -> Option<Text> {
-    if text.is_empty() {
-        return None;
-    }
-    if let Some(Segment::Literal { text: first, origin }) = text.segments.first_mut()
-        && first.starts_with('\n')
-    {
-        (*origin, *first) = (origin.after(1), first[1..].into());
-    }
-    Some(text)
-}
-
 /// References that stand in shell text outside of quotes, comments and here-documents of the script's own.
 ///
 /// kgen does not quote values in scripts, because it cannot know the context; where a value would be taken
@@ -214,7 +190,7 @@ pub fn unquoted_references(parts: &[Part]) -> Vec<(crate::name::AttributeName, S
                     }
                     previous = 'x';
                 }
-                Segment::Template(_) => {}
+                Segment::Template(_) | Segment::LineEnd => {}
             }
         }
     }

@@ -178,7 +178,7 @@ impl<F: FnMut(ConditionId) -> bool> Rebase<F> {
             match segment {
                 Segment::Literal { origin, .. } => *origin = Origin::Because(self.span),
                 Segment::Attribute { span, .. } => *span = self.span,
-                Segment::Template(_) => {}
+                Segment::Template(_) | Segment::LineEnd => {}
             }
         }
     }

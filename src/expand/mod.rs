@@ -98,7 +98,7 @@ impl Expander<'_, '_> {
         match &item.kind {
             ItemKind::Package { names, group, disabled } => self.packages(names, *group, *disabled, span),
             ItemKind::Command { name, content } => {
-                let text = trim_line(self.text(content, span));
+                let text = trim_line(name, self.text(content, span));
                 self.profile.commands.push(Command { name: name.clone(), text, module, span });
             }
             ItemKind::Script { kind, interpreter, arguments, content } => {
@@ -166,6 +166,7 @@ impl Expander<'_, '_> {
                         self.diagnostics.push(fault.for_some_hosts());
                     }
                 },
+                Segment::LineEnd => {}
                 Segment::Template(template) => {
                     self.diagnostics.push(Diagnostic::error(template.span, "a template cannot stand here"));
                     return None;
@@ -287,12 +288,12 @@ fn piece_span(kind: &PieceKind) -> Option<Span> {
     }
 }
 
-/// Without blanks at its ends; a line end at its start stays, because `<install>` has its text on lines of its own.
-fn trim_line(text: Text) -> Text {
-    let starts_line = text.literals().trim_start_matches([' ', '\t']).starts_with('\n');
+/// Without white space at its ends, so that a command that stands on lines of its own is still one line.
+/// `install` of old installers has its text on the lines after it.
+fn trim_line(name: &str, text: Text) -> Text {
     let span = text.span();
     let trimmed = text.trimmed();
-    if !starts_line || trimmed.is_empty() {
+    if name != "install" || trimmed.is_empty() {
         return trimmed;
     }
     let mut lines = Text::literal("\n", span.map_or(Origin::Generated, Origin::Because));

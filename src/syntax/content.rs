@@ -15,6 +15,13 @@ pub(super) const IN_TEXT: [&str; 4] = ["eval", "include", "sinclude", "var"];
 impl ModuleReader<'_, '_> {
     pub(super) fn var(&mut self, element: &Element) -> Option<Var> {
         self.context.check_attributes(element, &["name", "val", "ref"], &CONDITIONS);
+        if element.children.iter().any(|node| !matches!(node, Node::Text(text) if text.is_blank())) {
+            self.context.unknown(
+                element.span,
+                "`<var>` is empty; what stands in it is lost",
+                Some("its value is `val`".to_owned()),
+            );
+        }
         let Some((name, _)) = self.context.literal_of(element, "name").filter(|(name, _)| !name.is_empty()) else {
             self.context.diagnostics.push(Diagnostic::error(element.span, "`<var>` has no `name`"));
             return None;
@@ -80,7 +87,10 @@ impl ModuleReader<'_, '_> {
                     self.include_pieces(child, inside, known, template, content);
                     continue;
                 }
-                "file" => self.file(child).map(|file| PieceKind::File(Box::new(file))),
+                "file" => {
+                    let installs = self.installs(child);
+                    self.file(child).filter(|_| installs).map(|file| PieceKind::File(Box::new(file)))
+                }
                 "var" => self.var(child).map(PieceKind::Var),
                 _ => Some(PieceKind::Eval(Box::new(self.eval(child)))),
             };
@@ -165,6 +175,7 @@ pub(super) fn templated(text: &Text) -> Text {
                 source.push_str("\"] }}");
             }
             Segment::Template(inner) => source.push_str(&inner.source),
+            Segment::LineEnd => source.push('\n'),
         }
     }
     Text { segments: vec![Segment::Template(TemplateText { source, span }.into())] }

@@ -127,7 +127,7 @@ impl ModuleReader<'_, '_> {
     }
 
     /// `phase` is a comma list; what is only for `reconfigure` is not installed.
-    fn installs(&mut self, element: &Element) -> bool {
+    pub(super) fn installs(&mut self, element: &Element) -> bool {
         let Some((phases, span)) = self.context.literal_of(element, "phase") else { return true };
         let mut installs = false;
         for phase in phases.split(',').map(str::trim).filter(|phase| !phase.is_empty()) {

@@ -1,7 +1,7 @@
 //! Text to trees: XML files to modules and graph files. Knows no host; every element keeps its place.
 //!
 //! [`xml`] is the door to the XML library and gives elements with spans; [`items`] (with [`content`] and
-//! [`include`]) makes a [`module`] of them, [`graph`] a graph file, and both report everything that means nothing. Before it: [`crate::source`]; after it:
+//! [`mod@include`]) makes a [`module`] of them, [`graph`] a graph file, and both report everything that means nothing. Before it: [`crate::source`]; after it:
 //! [`crate::description`].
 
 pub mod content;

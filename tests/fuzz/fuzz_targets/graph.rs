@@ -1,0 +1,7 @@
+//! Any bytes as a graph file.
+#![no_main]
+
+#[path = "../entries.rs"]
+mod entries;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| entries::graph(data));

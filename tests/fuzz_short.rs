@@ -1,0 +1,212 @@
+//! A few seconds of fuzzing in every test run: the entries of `fuzz/`, the same inputs each time. The seeds are the
+//! files that kgen ships and the catalogue of faults, torn and put together again at random.
+#![allow(clippy::pedantic)] // pedantry is for what ships
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::disallowed_types)] // a test may
+#![allow(clippy::print_stdout, clippy::print_stderr)] // its figures are for who reads them
+
+#[path = "fuzz/entries.rs"]
+mod entries;
+
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::Path;
+
+/// What is put in beside pieces of other seeds: what the readers look for, and what is easily cut in half.
+const WORDS: &[&str] = &[
+    "<",
+    ">",
+    "/>",
+    "</",
+    "&",
+    ";",
+    "&#0;",
+    "&#xD800;",
+    "&a;",
+    "&x",
+    "\"",
+    "'",
+    "=",
+    "<!--",
+    "-->",
+    "<![CDATA[",
+    "]]>",
+    "<?",
+    "?>",
+    "<!DOCTYPE a [",
+    "<!ENTITY x \"",
+    "ü",
+    "漢",
+    "\u{1F600}",
+    "e\u{301}",
+    "\u{feff}",
+    "\u{200b}",
+    "\0",
+    "\u{1}",
+    "\r\n",
+    "\t",
+    "KGEN_EOF",
+    "KGEN_EOF_1",
+    "%end",
+    "%post",
+    "{{",
+    "}}",
+    "{% for h in hosts %}",
+    "[[",
+    "]]",
+    "[hosts.",
+    "\"\"\"",
+    "'''",
+    "{",
+    "}",
+    ",",
+    "(",
+    ")",
+    "not ",
+    " and ",
+    " or ",
+    " in ",
+    " is None",
+    "==",
+    "<=",
+    "-",
+    "9223372036854775808",
+    "1e308",
+    "1e-9",
+    "0x",
+    "..",
+    "../",
+    "/etc/passwd",
+    "compute-{rack}-{rank}",
+    "10.1.0.0/33",
+    "::1",
+    "<file name=\"",
+    "<include file=\"x\" mode=\"xml\"/>",
+    "<var name=\"v\" val=\"",
+    "<eval>",
+    "cond=\"",
+];
+
+/// Xorshift: small, and the same everywhere.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() % end.max(1) as u64).unwrap()
+    }
+
+    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+
+    /// A range of at most `longest` within `0..length`.
+    fn range(&mut self, length: usize, longest: usize) -> std::ops::Range<usize> {
+        let start = self.below(length + 1);
+        start..(start + self.below(longest)).min(length)
+    }
+}
+
+fn mutate(chance: &mut Chance, seeds: &[Vec<u8>]) -> Vec<u8> {
+    let mut data = chance.pick(seeds).clone();
+    for _ in 0..=chance.below(4) {
+        let place = chance.range(data.len(), 24);
+        match chance.below(7) {
+            0 => drop(data.splice(place, std::iter::empty())),
+            1 => data.truncate(place.start),
+            2 => {
+                let piece = data[place.clone()].to_vec();
+                drop(data.splice(place.end..place.end, piece));
+            }
+            3 => {
+                let other = chance.pick(seeds);
+                let piece = other[chance.range(other.len(), 80)].to_vec();
+                drop(data.splice(place, piece));
+            }
+            4 if !data.is_empty() => {
+                let at = chance.below(data.len());
+                data[at] ^= 1 << chance.below(8);
+            }
+            _ => drop(data.splice(place.start..place.start, chance.pick(WORDS).bytes())),
+        }
+    }
+    data
+}
+
+/// Files of the package that end so, and sections of the catalogue of faults whose names do; only small ones,
+/// because what is found in a large one is found in a small one sooner.
+fn seeds(folders: &[&str], ends: &str, start: &str) -> Vec<Vec<u8>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut texts = Vec::new();
+    for folder in folders {
+        collect(&root.join(folder), ends, &mut texts);
+    }
+    let mut cases = Vec::new();
+    collect(&root.join("tests/diagnostics"), ".txt", &mut cases);
+    for case in cases {
+        let sections = case.split("=== ").filter_map(|section| section.split_once('\n'));
+        texts.extend(sections.filter(|(name, _)| name.ends_with(ends)).map(|(_, text)| text.to_owned()));
+    }
+    texts.retain(|text| text.len() < 3000 && text.contains(start));
+    texts.into_iter().map(String::into_bytes).collect()
+}
+
+fn collect(folder: &Path, ends: &str, texts: &mut Vec<String>) {
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            collect(&path, ends, texts);
+        } else if path.to_str().is_some_and(|path| path.ends_with(ends)) {
+            texts.push(fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// What stands in `cond=".."`, as it is for the parser.
+fn conditions() -> Vec<Vec<u8>> {
+    let files = seeds(&["graphs", "nodes", "examples"], ".xml", "cond=\"");
+    let texts = files.into_iter().map(|file| String::from_utf8(file).unwrap());
+    let mut found = Vec::new();
+    for text in texts {
+        let values = text.split("cond=\"").skip(1).filter_map(|rest| Some(rest.split_once('"')?.0));
+        found.extend(values.map(|value| value.replace("&lt;", "<").replace("&gt;", ">").into_bytes()));
+    }
+    found
+}
+
+/// Runs an entry over as many inputs, and shows the input that it does not survive.
+fn fuzz(seeds: &[Vec<u8>], inputs: usize, entry: fn(&[u8])) {
+    assert!(seeds.len() > 20, "{} seeds", seeds.len());
+    let mut chance = Chance(0x6b67_656e_2026_0001);
+    let random = (0..inputs).map(|_| mutate(&mut chance, seeds));
+    for data in seeds.iter().cloned().chain(random) {
+        let survived = catch_unwind(|| entry(&data));
+        assert!(survived.is_ok(), "by this input:\n{}", data.escape_ascii());
+    }
+}
+
+#[test]
+fn no_module_breaks_kgen() {
+    fuzz(&seeds(&["nodes", "examples"], ".xml", "<kickstart"), 500, entries::module);
+}
+
+#[test]
+fn no_graph_breaks_kgen() {
+    fuzz(&seeds(&["graphs", "examples"], ".xml", "<graph"), 500, entries::graph);
+}
+
+#[test]
+fn no_condition_breaks_kgen() {
+    fuzz(&conditions(), 10_000, entries::condition);
+}
+
+#[test]
+fn no_inventory_breaks_kgen() {
+    fuzz(&seeds(&["examples"], ".toml", "site"), 500, entries::inventory);
+}

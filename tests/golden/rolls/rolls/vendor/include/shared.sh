@@ -1,0 +1,1 @@
+echo 'shared.sh of vendor'
