@@ -15,7 +15,7 @@ use crate::command;
 use crate::condition::{ConditionId, Conditions, Truth};
 use crate::description::Description;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::emit::kickstart::{check_section_ends, kickstart};
+use crate::emit::kickstart::{check_sections, kickstart};
 use crate::emit::{shell, template};
 use crate::expand::{Expansion, Runner, expand};
 use crate::generation::{Generation, HostFaults, Variant, cohorts, counted, template_fault};
@@ -282,7 +282,7 @@ fn variant(
 ) -> Variant {
     let (resolution, profile) = profile(description, (&key.root, &key.graph), attributes, language, input, diagnostics);
     command::check(&profile, &key.target, diagnostics);
-    check_section_ends(&profile, diagnostics);
+    check_sections(&profile, diagnostics);
     let kickstart = kickstart(&profile, id, input.sources, 0);
     let unquoted = profile.sections.iter().flat_map(|section| shell::unquoted_references(&section.parts)).collect();
     Variant { graph: key.graph.clone(), resolution, profile, kickstart, unquoted }

@@ -81,11 +81,6 @@ impl Diagnostic {
         Self::new(Severity::Note, Some(span), message)
     }
 
-    /// An error that has no place in a file.
-    pub fn error_nowhere(message: impl Into<String>) -> Self {
-        Self::new(Severity::Error, None, message)
-    }
-
     /// Sets the words at the carets.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {

@@ -222,6 +222,10 @@ impl<K> serde::Serialize for Name<K> {
 /// The known name that `text` was probably meant to be: at most a third of its letters differ, and not all.
 pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = text.chars().count();
+    // What is this long is no slip of the keyboard, and comparing costs by the square.
+    if length > 100 {
+        return None;
+    }
     let allowed = (length / 3).clamp(1, 4).min(length.saturating_sub(1));
     let distance = |name: &str| strsim::damerau_levenshtein(&text.to_lowercase(), &name.to_lowercase());
     let scored = known.into_iter().filter(|name| *name != text).map(|name| (distance(name), name));
@@ -231,7 +235,8 @@ pub fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 /// The known name that `text` is a slip of: one or two letters off, and long enough for that to be no chance.
 pub fn slip_of<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = nearest(text, known)?;
-    (text.len() >= 5 && strsim::damerau_levenshtein(text, near) <= 2).then_some(near)
+    let allowed = if text.len() >= 6 { 2 } else { usize::from(text.len() >= 4) };
+    (strsim::damerau_levenshtein(text, near) <= allowed).then_some(near)
 }
 
 /// `did you mean ..` for the nearest known name, or the list of what is known where it is short.

@@ -113,16 +113,16 @@ fn order(graph: &Graph, names: &BTreeSet<&ModuleName>, diagnostics: &mut Diagnos
     let find = |end: &OrderEnd| orders.node_indices().find(|node| orders[*node] == *end);
     let before_head = find(&OrderEnd::Head).map(|head| reached(Reversed(orders), head)).unwrap_or_default();
     let after_tail = find(&OrderEnd::Tail).map(|tail| reached(orders, tail)).unwrap_or_default();
-    let ranks = topological_ranks(&projected);
+    let zone = |end: &OrderEnd| match find(end) {
+        None => Zone::Unordered,
+        Some(node) if before_head.contains(&node) => Zone::First,
+        Some(node) if after_tail.contains(&node) => Zone::Last,
+        Some(_) => Zone::Middle,
+    };
+    let ranks = topological_ranks(&projected, zone);
     let place = |name: &&ModuleName| {
-        let node = find(&OrderEnd::Module((*name).clone()));
-        let zone = match node {
-            None => Zone::Unordered,
-            Some(node) if before_head.contains(&node) => Zone::First,
-            Some(node) if after_tail.contains(&node) => Zone::Last,
-            Some(_) => Zone::Middle,
-        };
-        (zone, ranks.get(&OrderEnd::Module((*name).clone())).copied(), (*name).clone())
+        let end = OrderEnd::Module((*name).clone());
+        (zone(&end), ranks.get(&end).copied(), (*name).clone())
     };
     let mut ordered: Vec<_> = names.iter().map(place).collect();
     ordered.sort();
@@ -171,16 +171,19 @@ fn projected(orders: &DiGraph<OrderEnd, Order>, names: &BTreeSet<&ModuleName>) -
     projected
 }
 
-/// Positions in the one topological order that is smallest by name. What stands in a circle, which was reported,
+/// Positions in the one topological order that is smallest by zone and name. What stands in a circle, which was reported,
 /// comes after all that does not.
-fn topological_ranks(projected: &DiGraph<OrderEnd, Vec<Span>>) -> BTreeMap<OrderEnd, usize> {
+fn topological_ranks(
+    projected: &DiGraph<OrderEnd, Vec<Span>>,
+    zone: impl Fn(&OrderEnd) -> Zone,
+) -> BTreeMap<OrderEnd, usize> {
     let incoming = |node| projected.edges_directed(node, petgraph::Incoming).count();
     let mut waiting: BTreeMap<NodeIndex, usize> = projected.node_indices().map(|node| (node, incoming(node))).collect();
-    let key = |node: NodeIndex| Reverse((projected[node].clone(), node));
+    let key = |node: NodeIndex| Reverse((zone(&projected[node]), projected[node].clone(), node));
     let mut ready: BinaryHeap<_> =
         waiting.iter().filter(|(_, count)| **count == 0).map(|(node, _)| key(*node)).collect();
     let mut ranks = BTreeMap::new();
-    while let Some(Reverse((end, node))) = ready.pop() {
+    while let Some(Reverse((_, end, node))) = ready.pop() {
         ranks.insert(end, ranks.len());
         for edge in projected.edges(node) {
             if let Some(count) = waiting.get_mut(&edge.target()) {

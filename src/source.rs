@@ -187,6 +187,8 @@ pub enum Refusal {
     BrokenLink,
     /// Larger than [`MAX_FILE_BYTES`].
     TooLarge,
+    /// Neither a file nor a directory.
+    Special,
     /// The files together are larger than [`MAX_TREE_BYTES`].
     TreeTooLarge,
 }
@@ -251,6 +253,8 @@ impl SourceTree {
                 }
             } else if entry.file_type().is_file() {
                 self.read_file(entry.path(), path, total)?;
+            } else if !entry.file_type().is_dir() {
+                self.refused.insert(path, Refusal::Special);
             }
         }
         Ok(())

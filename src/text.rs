@@ -170,6 +170,9 @@ impl Text {
         match self.segments.first_mut() {
             Some(Segment::Literal { text, origin }) if text.starts_with('\n') => {
                 (*origin, *text) = (origin.after(1), text[1..].into());
+                if text.is_empty() {
+                    self.segments.remove(0);
+                }
             }
             Some(Segment::Template(template)) if template.source.starts_with('\n') => {
                 let span = Span { start: template.span.start + 1, ..template.span };

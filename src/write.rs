@@ -21,7 +21,7 @@ const LOCK: &str = ".kgen-lock";
 #[derive(Debug, Error)]
 pub enum WriteError {
     /// The operating system refused.
-    #[error("cannot write {path}: {source}; what was there before is untouched")]
+    #[error("cannot write {path}: {source}; the file is as it was")]
     Write {
         /// What was to be written.
         path: PathBuf,
@@ -114,7 +114,7 @@ impl Output {
         Ok(if before.is_some() { Change::Changed } else { Change::New })
     }
 
-    /// Removes files of `folder` that `ours` accepts by their first line, and that are not in `keep`.
+    /// Removes plain files of `folder` that `ours` accepts by name and first line, and that are not in `keep`.
     ///
     /// # Errors
     /// One of them cannot be removed.
@@ -122,13 +122,14 @@ impl Output {
         &self,
         folder: &str,
         keep: &BTreeSet<String>,
-        ours: impl Fn(&str) -> bool,
+        ours: impl Fn(&str, &str) -> bool,
     ) -> Result<Vec<String>, WriteError> {
         let directory = self.root.join(folder);
         let mut removed = Vec::new();
         for name in names(&directory)? {
             let path = directory.join(&name);
-            if !keep.contains(&name) && ours(&first_line(&path)) {
+            let plain = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file());
+            if plain && !keep.contains(&name) && ours(&name, &first_line(&path)) {
                 remove(&path)?;
                 removed.push(name);
             }
@@ -162,6 +163,8 @@ fn whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let mut new =
         tempfile::Builder::new().prefix(TEMPORARY).permissions(Permissions::from_mode(mode)).tempfile_in(folder)?;
     new.write_all(content)?;
+    // Without this a power failure may leave the new name with no content.
+    new.as_file().sync_data()?;
     // The mode that was asked for at creation went through the umask.
     new.as_file().set_permissions(Permissions::from_mode(mode))?;
     new.persist(path).map_err(|error| error.error)?;
@@ -223,7 +226,9 @@ mod tests {
         for (name, content) in [("ks/a.ks", "# ours\n"), ("ks/b.ks", "# ours\n"), ("ks/notes", "mine\n")] {
             output.write(name, content.as_bytes(), Access::Public).unwrap();
         }
-        let removed = output.prune("ks", &BTreeSet::from(["a.ks".to_owned()]), |line| line == "# ours").unwrap();
+        let removed = output
+            .prune("ks", &BTreeSet::from(["a.ks".to_owned()]), |name, line| name.ends_with(".ks") && line == "# ours")
+            .unwrap();
         assert_eq!(removed, ["b.ks"]);
         assert!(directory.path().join("ks/notes").exists());
     }

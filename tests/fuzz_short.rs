@@ -193,12 +193,12 @@ fn fuzz(seeds: &[Vec<u8>], inputs: usize, entry: fn(&[u8])) {
 
 #[test]
 fn no_module_breaks_kgen() {
-    fuzz(&seeds(&["nodes", "examples"], ".xml", "<kickstart"), 500, entries::module);
+    fuzz(&seeds(&["nodes", "examples"], ".xml", "<kickstart"), 250, entries::module);
 }
 
 #[test]
 fn no_graph_breaks_kgen() {
-    fuzz(&seeds(&["graphs", "examples"], ".xml", "<graph"), 500, entries::graph);
+    fuzz(&seeds(&["graphs", "examples"], ".xml", "<graph"), 250, entries::graph);
 }
 
 #[test]
@@ -208,5 +208,5 @@ fn no_condition_breaks_kgen() {
 
 #[test]
 fn no_inventory_breaks_kgen() {
-    fuzz(&seeds(&["examples"], ".toml", "site"), 500, entries::inventory);
+    fuzz(&seeds(&["examples"], ".toml", "site"), 250, entries::inventory);
 }

@@ -429,24 +429,13 @@ fn a_template_without_end_ends() {
     }
 }
 
-#[test]
-fn a_template_cannot_take_all_memory() {
-    for text in [
-        "{% set ns = namespace(x='x') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}{{ ns.x }}",
-        "{% set ns = namespace(x=[1]) %}{% for i in range(60) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
-        "{{ 'x' * 10000000000 }}",
-        "{{ range(1000000000) | list | length }}",
-        "{{ ['x'] * 1000000000 }}",
-    ] {
-        let site = Site::with(&format!("<post template=\"yes\"><![CDATA[{text}]]></post>"));
-        site.within(LONG_LIMIT, &["check"]).assert_says(1, &["template"]);
-    }
-}
-
 // -- disks ------------------------------------------------------------------------------------------------------
 
-/// The kickstarts of a directory by name.
-fn kickstarts(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+/// Contents by name.
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// The kickstarts of a directory.
+fn kickstarts(directory: &Path) -> Files {
     let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
     let files = entries.map(|entry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap()));
     files.filter(|(name, _)| name.ends_with(".ks")).collect()
@@ -511,7 +500,7 @@ fn shell_with_mounts() -> Option<Command> {
 
 /// Compiles a small site to a disk of its own, then after `between` a larger one; gives what the second run says,
 /// the files before and after, and what was left of temporary files.
-fn second_compile(between: &str) -> Option<(Run, [BTreeMap<String, Vec<u8>>; 2], Vec<String>)> {
+fn second_compile(between: &str) -> Option<(Run, [Files; 2], Vec<String>)> {
     let mut shell = shell_with_mounts()?;
     let site = Site::with("<post>&v;</post>");
     let hosts: String = (1..5).map(|at| format!("hosts.c{at}.appliance = \"a\"\n")).collect();
@@ -555,7 +544,7 @@ fn a_disk_that_is_full_before_keeps_all_old_files() {
     let Some((run, [before, after], left)) = second_compile("head -c 200000 /dev/zero > disk/filler || true") else {
         return;
     };
-    run.assert_says(3, &["cannot write", "disk/ks/c", "space", "untouched"]);
+    run.assert_says(3, &["cannot write", "disk/ks/c", "space", "as it was"]);
     assert_eq!(before, after);
     assert!(left.is_empty(), "{left:?}");
 }
@@ -573,7 +562,7 @@ fn a_disk_that_became_read_only_keeps_all_old_files() {
 const HOSTS: usize = 300;
 
 /// Two inventories, `0.toml` and `1.toml`, whose kickstarts all differ; and their kickstarts.
-fn two_versions() -> (Site, [BTreeMap<String, Vec<u8>>; 2]) {
+fn two_versions() -> (Site, [Files; 2]) {
     let site = Site::with("<post>&v; &hostname;</post>");
     let hosts: String = (1..HOSTS).map(|at| format!("[hosts.c{at}]\nappliance = \"a\"\n")).collect();
     let versions = ["0", "1"].map(|version| {
@@ -599,7 +588,7 @@ fn replaced(directory: &Path, before: &BTreeMap<String, u64>) -> usize {
 }
 
 fn inodes(directory: &Path) -> BTreeMap<String, u64> {
-    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
+    let entries = fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
     let numbered =
         entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.metadata().ok()?.ino())));
     numbered.filter(|(name, _)| name.ends_with(".ks")).collect()
@@ -637,7 +626,7 @@ fn signal(child: &Child, name: &str) {
     assert!(status.success());
 }
 
-/// Whether a run holds the directory.
+/// Whether a run, which is stopped or done, holds the directory.
 fn is_locked(site: &Site) -> bool {
     let lock = File::options().append(true).open(site.path("out/.kgen-lock"));
     lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(TryLockError::WouldBlock)))
@@ -648,7 +637,8 @@ fn of_two_runs_into_one_directory_one_says_so() {
     let (site, versions) = two_versions();
     for _ in 0..50 {
         let mut first = start(&site, 0);
-        while first.try_wait().unwrap().is_none() && !is_locked(&site) {}
+        // Once it writes it has the lock; asking for that before would take it away.
+        while first.try_wait().unwrap().is_none() && inodes(&site.path("out/ks")).is_empty() {}
         if first.try_wait().unwrap().is_none() {
             signal(&first, "-STOP");
         }

@@ -9,6 +9,8 @@ use crate::cli::args::Compile;
 use crate::cli::session::{Failure, Progress, Session};
 use crate::generation::{Generation, HostFaults};
 use crate::inventory::Host;
+use crate::lint;
+use crate::name::HostName;
 use crate::write::{Access, Change, Output, WriteError};
 
 /// The folder of kickstarts below the output directory.
@@ -18,6 +20,9 @@ const FOLDER: &str = "ks";
 pub fn run(session: &mut Session, arguments: &Compile) -> Result<(), Failure> {
     let generation = session.generation(&arguments.hosts)?;
     check_hosts(session, &generation);
+    if session.is_strict() {
+        lint::lint(&generation, &mut session.diagnostics);
+    }
     session.stop_on_errors()?;
     let output = Output::open(&arguments.output, &[FOLDER])?;
     let hosts: Vec<&Host> =
@@ -99,5 +104,9 @@ fn write_all(
 /// Files of hosts that are gone, if kgen wrote them.
 fn prune(output: &Output, hosts: &[&Host]) -> Result<Vec<String>, WriteError> {
     let keep: BTreeSet<String> = hosts.iter().map(|host| format!("{}.ks", host.name)).collect();
-    output.prune(FOLDER, &keep, |line| line.starts_with("# Kickstart by kgen "))
+    let ours = |name: &str, line: &str| {
+        name.strip_suffix(".ks").is_some_and(|host| HostName::new(host).is_some())
+            && line.starts_with("# Kickstart by kgen ")
+    };
+    output.prune(FOLDER, &keep, ours)
 }

@@ -86,6 +86,11 @@ impl Session {
         Self { options, format, diagnostics, sources, notes: false, summary: false }
     }
 
+    /// Whether warnings fail.
+    pub fn is_strict(&self) -> bool {
+        self.options.strict
+    }
+
     /// The files, while they are still being read.
     pub fn sources(&mut self) -> Result<&mut Sources, Failure> {
         Arc::get_mut(&mut self.sources)

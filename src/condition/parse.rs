@@ -76,7 +76,11 @@ fn quoted(rest: &str, at: usize) -> Result<(Token, usize), ParseError> {
 }
 
 fn number(rest: &str, at: usize) -> Result<(Token, usize), ParseError> {
-    let end = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(rest.len());
+    let mut end = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.'))).unwrap_or(rest.len());
+    if rest[..end].ends_with(['e', 'E']) && rest[end..].starts_with(['+', '-']) {
+        let digits = rest[end + 1..].bytes().take_while(u8::is_ascii_digit).count();
+        end += if digits > 0 { digits + 1 } else { 0 };
+    }
     let word = &rest[..end];
     if let Ok(int) = word.parse() {
         return Ok((Token::Int(int), end));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::description::module::{Module, summarize};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::Graph;
-use crate::name::{GraphName, ModuleName, RollName, nearest};
+use crate::name::{GraphName, ModuleName, RollName, nearest, slip_of};
 use crate::source::{FileId, MAX_FILE_BYTES, MAX_TREE_BYTES, Refusal, SourceTree, Sources, Span};
 use crate::syntax::element::Context;
 use crate::syntax::graph;
@@ -21,6 +21,7 @@ pub(super) fn report_refused(tree: &SourceTree, sources: &mut Sources, diagnosti
         let message = match refusal {
             Refusal::LinkOutside => "the symbolic link leads out of the description".to_owned(),
             Refusal::BrokenLink => "the symbolic link leads nowhere, or to itself".to_owned(),
+            Refusal::Special => "this is neither a file nor a directory".to_owned(),
             Refusal::TooLarge => format!("the file is larger than {MAX_FILE_BYTES} bytes"),
             Refusal::TreeTooLarge => {
                 format!("the files of this description are larger than {MAX_TREE_BYTES} bytes together")
@@ -106,7 +107,12 @@ impl Loader<'_, '_> {
         for (name, files) in files {
             if files.plain.is_none() && files.site.is_none() && files.replacement.is_none() {
                 self.report_lonely_extension(&name, &files, &names);
-            } else if let Some(module) = self.module(&name, files) {
+                continue;
+            }
+            if files.plain.is_none() && files.site.is_none() {
+                self.report_lonely_replacement(&name, &files, &names);
+            }
+            if let Some(module) = self.module(&name, files) {
                 modules.insert(module.name.clone(), module);
             }
         }
@@ -163,6 +169,21 @@ impl Loader<'_, '_> {
             Some((winner, _)) => self.overridden.push((path, winner.clone())),
             None => *place = Some((path, roll)),
         }
+    }
+
+    /// A replacement of nothing is a module of its own; where the name is a slip, something else was meant.
+    fn report_lonely_replacement(&mut self, name: &str, files: &ModuleFiles, names: &[String]) {
+        let Some((path, _)) = &files.replacement else { return };
+        let file = self.context.sources.add(path.clone(), String::new());
+        let message = format!("the file replaces the module `{name}`, but there is none: it is a module of its own");
+        let others = names.iter().map(String::as_str).filter(|other| *other != name);
+        let found = match slip_of(name, others) {
+            Some(near) => {
+                Diagnostic::warning(Span::new(file, 0, 0), message).hint(format!("did you mean `replace-{near}.xml`?"))
+            }
+            None => Diagnostic::note(Span::new(file, 0, 0), message),
+        };
+        self.context.diagnostics.push(found);
     }
 
     fn report_lonely_extension(&mut self, name: &str, files: &ModuleFiles, names: &[String]) {

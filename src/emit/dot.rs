@@ -10,7 +10,7 @@ pub fn dot(picture: &Picture) -> String {
         "digraph {} {{\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\", fontname=\"sans-serif\"];\n",
         quoted(&picture.title)
     );
-    let colors = super::svg::roll_colors(picture);
+    let colors = crate::emit::svg::roll_colors(picture);
     for node in &picture.nodes {
         let color = colors.get(node.roll.as_str()).copied().unwrap_or("#ffffff");
         let style = match (node.has, node.interface) {

@@ -58,9 +58,12 @@ pub fn kickstart(profile: &Profile, generation: &str, sources: &Sources, attempt
     Kickstart { text, directives, delimiters: (here, count), on_one_line, templates_on_one_line, delicate }
 }
 
+/// More delimiters than files can be nested in each other.
+const DELIMITERS: usize = 64;
+
 /// Whether a line ends a here-document of a kickstart whose delimiters start at `first`.
 fn is_delimiter(line: &str, first: usize) -> bool {
-    (first..first + crate::syntax::xml::MAX_DEPTH).any(|number| line == shell::delimiter(number))
+    (first..first + DELIMITERS).any(|number| line == shell::delimiter(number))
 }
 
 /// The words that start or end a section where they are the first of a line, inside scripts too (pykickstart,
@@ -353,11 +356,32 @@ KGEN_UNIT
 systemctl enable kgen-first-boot-post.service
 ";
 
-/// Reports literal lines of scripts that would end their section: no value is needed for that.
-pub fn check_section_ends(profile: &Profile, diagnostics: &mut Diagnostics) {
+/// Reports what no value is needed for: lines of scripts that would end their section, files in scripts that no
+/// shell reads, an interpreter that is named twice.
+pub fn check_sections(profile: &Profile, diagnostics: &mut Diagnostics) {
     for section in &profile.sections {
         check_parts(&section.parts, section.span, diagnostics);
+        if section.arguments.literals().contains("--interpreter") {
+            let place = section.arguments.span().unwrap_or(section.span);
+            let fault = Diagnostic::error(place, "the interpreter of a script is named by `interpreter`, not in `arg`");
+            diagnostics.push(fault);
+        }
+        let file = section.parts.iter().find_map(|part| match part {
+            Part::File(file) => Some(file),
+            Part::Text(_) => None,
+        });
+        let interpreter = section.interpreter.as_ref().and_then(Text::as_literal);
+        if let (Some(file), Some(interpreter)) = (file, interpreter.filter(|program| !is_shell(program))) {
+            let message = format!("`<file>` is written as shell text, but this script is read by `{interpreter}`");
+            diagnostics.push(Diagnostic::error(file.span, message).hint("put the file into a script of its own"));
+        }
     }
+}
+
+/// Whether a program reads shell text; options may follow its path.
+fn is_shell(interpreter: &str) -> bool {
+    let program = interpreter.split_whitespace().next().unwrap_or_default();
+    matches!(program.rsplit('/').next(), Some("sh" | "bash" | "dash" | "ksh" | "zsh" | "busybox"))
 }
 
 fn check_parts(parts: &[Part], element: Span, diagnostics: &mut Diagnostics) {

@@ -107,11 +107,6 @@ impl Prepared {
         Ok(())
     }
 
-    /// The bytes that are the same for all hosts.
-    pub fn literal_bytes(&self) -> usize {
-        self.literals.len()
-    }
-
     /// Whether a template stands in it.
     pub fn has_templates(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Template(_)))

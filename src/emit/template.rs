@@ -224,11 +224,11 @@ fn interface(interface: &crate::inventory::Interface) -> Value {
     ]))
 }
 
-/// Another host's secrets are nobody's business: they are shown by name.
+/// Another host's secrets are nobody's business: they are not there, and asking for one is an error.
 fn shown_attributes(inventory: &Inventory, host: &Host) -> Value {
     let attributes = inventory.attributes(host);
-    let values =
-        attributes.all().into_iter().map(|(name, (_, entry))| (name.to_string(), entry.value.shown().to_owned()));
+    let plain = attributes.all().into_iter().filter(|(_, (_, entry))| !entry.value.is_secret());
+    let values = plain.map(|(name, (_, entry))| (name.to_string(), entry.value.shown().to_owned()));
     Value::from(values.collect::<BTreeMap<String, String>>())
 }
 

@@ -1,19 +1,19 @@
 //! The inventory as one TOML file, LANGUAGE section 6. After it: [`super::check`].
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::ops::Range;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::attribute::{Entry, Layer, Value as AttributeValue};
+use crate::attribute::Layer;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::address::Subnet;
 use crate::inventory::hosts::{Defaults, Lacking, Platform, hosts};
-use crate::inventory::table::{Table, Value, named, with_document};
-use crate::inventory::{Appliance, Inventory, Network, Site, check, is_intrinsic};
+use crate::inventory::table::{Table, named, with_document};
+use crate::inventory::value::{ip_address, layer, parsed};
+use crate::inventory::{Appliance, Inventory, Network, Site, check};
 use crate::name::{ApplianceName, NetworkName};
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::{EvalPolicy, Language, Strictness};
@@ -209,51 +209,6 @@ fn language(table: &mut Table, diagnostics: &mut Diagnostics) -> Language {
     language
 }
 
-/// The attributes of one scope: `attributes = {..}` in `table`.
-pub(super) fn layer(table: &mut Table, diagnostics: &mut Diagnostics) -> Layer {
-    let mut layer = Layer::new();
-    let Some(values) = table.table("attributes", diagnostics) else { return layer };
-    for (key, span, value) in values.entries() {
-        let Some(name) = named(key, span, diagnostics) else { continue };
-        if is_intrinsic(key) {
-            let fault = Diagnostic::error(span, format!("the attribute `{key}` is kgen's own and cannot be set"));
-            diagnostics
-                .push(fault.hint("it follows from the host's entry; `kgen list attributes` shows which there are"));
-            continue;
-        }
-        if let Some(value) = attribute_value(key, &value, diagnostics) {
-            layer.insert(name, Entry { value, span: Some(span) });
-        }
-    }
-    layer
-}
-
-fn attribute_value(key: &str, value: &Value, diagnostics: &mut Diagnostics) -> Option<AttributeValue> {
-    if let Some(text) = value.scalar() {
-        return Some(AttributeValue::Plain(text.into()));
-    }
-    if !value.is_table() {
-        diagnostics.push(value.wrong_type(key, "a text, a number, a truth value or { secret = \"name\" }"));
-        return None;
-    }
-    let mut table = value.table(&format!("the attribute `{key}`"), diagnostics)?;
-    let secret = table.text("secret", diagnostics);
-    let span = table.span();
-    table.finish(diagnostics);
-    let Some((name, place)) = secret else {
-        diagnostics.push(Diagnostic::error(span, format!("the attribute `{key}` is a table without `secret`")));
-        return None;
-    };
-    let plain =
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    if !plain {
-        let message = format!("`{name}` cannot be the name of a secret");
-        diagnostics.push(Diagnostic::error(place, message).hint("letters, digits, `_` and `-`"));
-        return None;
-    }
-    Some(AttributeValue::secret(&name))
-}
-
 fn operating_systems(table: &mut Table, diagnostics: &mut Diagnostics) -> BTreeMap<String, Arc<Layer>> {
     let Some(systems) = table.table("os", diagnostics) else { return BTreeMap::new() };
     let mut read = BTreeMap::new();
@@ -297,15 +252,6 @@ fn networks(
         }
     }
     read
-}
-
-pub(super) fn parsed<T>(result: Result<T, String>, span: Span, diagnostics: &mut Diagnostics) -> Option<T> {
-    result.map_err(|message| diagnostics.push(Diagnostic::error(span, message))).ok()
-}
-
-pub(super) fn ip_address((text, span): &(String, Span), diagnostics: &mut Diagnostics) -> Option<IpAddr> {
-    let address = text.parse().map_err(|_| format!("`{text}` is not an IP address"));
-    parsed(address, *span, diagnostics)
 }
 
 fn appliances(

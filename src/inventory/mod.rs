@@ -7,6 +7,7 @@ pub mod check;
 pub mod file;
 pub mod hosts;
 pub mod table;
+pub mod value;
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -15,13 +15,7 @@ pub(super) const IN_TEXT: [&str; 4] = ["eval", "include", "sinclude", "var"];
 impl ModuleReader<'_, '_> {
     pub(super) fn var(&mut self, element: &Element) -> Option<Var> {
         self.context.check_attributes(element, &["name", "val", "ref"], &CONDITIONS);
-        if element.children.iter().any(|node| !matches!(node, Node::Text(text) if text.is_blank())) {
-            self.context.unknown(
-                element.span,
-                "`<var>` is empty; what stands in it is lost",
-                Some("its value is `val`".to_owned()),
-            );
-        }
+        self.check_empty(element);
         let Some((name, _)) = self.context.literal_of(element, "name").filter(|(name, _)| !name.is_empty()) else {
             self.context.diagnostics.push(Diagnostic::error(element.span, "`<var>` has no `name`"));
             return None;
@@ -38,6 +32,18 @@ impl ModuleReader<'_, '_> {
             (None, None) => VarAction::Insert,
         };
         Some(Var { name, action, span: element.span })
+    }
+
+    /// Reports what stands in an element that holds nothing.
+    pub(super) fn check_empty(&mut self, element: &Element) {
+        let place = format!("`<{}>`, which holds nothing", element.name);
+        for node in &element.children {
+            match node {
+                Node::Element(child) => self.context.unknown_element(child, &place, &[]),
+                Node::Text(text) if text.is_blank() => {}
+                Node::Text(text) => self.stray_text(text, &place),
+            }
+        }
     }
 
     pub(super) fn eval(&mut self, element: &Element) -> Eval {

@@ -25,6 +25,8 @@ impl ModuleReader<'_, '_> {
             self.items(&nodes, items);
             self.including.pop();
         }
+        self.check_empty(element);
+        // Where a site is told to go on, what stands inside counts, as it did for the original.
         self.items(&element.children, items);
         let outer = self.context.condition(element);
         for item in items.iter_mut().skip(first) {
@@ -54,6 +56,7 @@ impl ModuleReader<'_, '_> {
                     .extend(text.map(|text| always(PieceKind::Text(if template { templated(&text) } else { text }))));
             }
         }
+        self.check_empty(element);
         self.pieces(&element.children, inside, known, template, content);
         let outer = self.context.condition(element);
         for piece in content.iter_mut().skip(first) {
@@ -136,7 +139,8 @@ impl ModuleReader<'_, '_> {
                 self.tree.files.keys().filter_map(move |file| file.strip_prefix(prefix.as_str()))
             });
             let near = crate::name::nearest(path, below).map(|name| format!("did you mean `{name}`?"));
-            let hint = near.unwrap_or_else(|| "write <sinclude> where the file may be missing".to_owned());
+            let folder = self.include_folders.first().map_or("include", String::as_str);
+            let hint = near.unwrap_or_else(|| format!("write {folder}/{path}"));
             let fault = Diagnostic::error(span, format!("there is no file `{path}` to include")).hint(hint);
             self.context.diagnostics.push(fault);
         }

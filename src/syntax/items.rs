@@ -61,7 +61,7 @@ impl ModuleReader<'_, '_> {
         }
     }
 
-    fn stray_text(&mut self, text: &Text, place: &str) {
+    pub(super) fn stray_text(&mut self, text: &Text, place: &str) {
         if let Some(span) = text.clone().trimmed().span() {
             self.context.unknown(span, format!("text means nothing in {place}"), None);
         }
