@@ -225,7 +225,14 @@ fn check_line(name: &str, text: &Text, span: Span, target: &str, diagnostics: &m
     }
     let (false, Some(bounds)) = (line.trim().contains('\n'), row.arguments) else { return };
     match split(&line) {
-        Ok(words) => Checker { name, target, text, span, words: &words, diagnostics }.check(bounds),
+        Ok(split) if split.cut => {
+            let fault = Diagnostic::error(
+                text.span().unwrap_or(span),
+                format!("a `#` outside of quotes cuts the text of `{name}`"),
+            );
+            diagnostics.push(fault.hint("put the word into quotes, or write a blank before a comment"));
+        }
+        Ok(split) => Checker { name, target, text, span, words: &split.words, diagnostics }.check(bounds),
         Err(message) => diagnostics.push(Diagnostic::error(text.span().unwrap_or(span), message)),
     }
 }
@@ -254,29 +261,68 @@ fn line_of(text: &Text) -> String {
     text.segments.iter().map(piece).collect()
 }
 
-/// Splits a line into words as Python's `shlex` does, comments left out.
-fn split(line: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
+/// A line in words.
+#[derive(Default)]
+struct Split {
+    words: Vec<String>,
+    /// Whether a `#` outside of quotes cuts the line, and whether it does so inside a word.
+    comment: bool,
+    cut: bool,
+}
+
+/// Splits a line into words as the installer does, by Python's `shlex` with comments.
+fn split(line: &str) -> Result<Split, String> {
+    let mut split = Split::default();
     let mut word: Option<String> = None;
     let mut chars = line.chars();
     let mut quote = None;
     while let Some(c) = chars.next() {
         match (quote, c) {
             (Some(open), c) if c == open => quote = None,
-            (None, '#') if word.is_none() => break,
+            (None, '#') => {
+                (split.comment, split.cut) = (true, word.is_some());
+                break;
+            }
             (None, '"' | '\'') => {
                 quote = Some(c);
                 word.get_or_insert_default();
             }
-            (None | Some('"'), '\\') => word.get_or_insert_default().extend(chars.next()),
-            (None, c) if c.is_whitespace() => words.extend(word.take()),
+            (None | Some('"'), '\\') => match chars.next() {
+                Some(c) => word.get_or_insert_default().push(c),
+                None => return Err("a backslash at the end takes the line end with it".to_owned()),
+            },
+            (None, c) if c.is_whitespace() => split.words.extend(word.take()),
             (_, c) => word.get_or_insert_default().push(c),
         }
     }
-    words.extend(word);
+    split.words.extend(word);
     match quote {
         Some(quote) => Err(format!("the quote `{quote}` is not closed")),
-        None => Ok(words),
+        None => Ok(split),
+    }
+}
+
+/// Checks the commands of a profile that hold values or templates once more, with these put in by `fill`, which
+/// leaves out what may not be shown. What [`check`] tells of them is not told again.
+pub fn check_filled(profile: &Profile, target: &str, fill: &dyn Fn(&Text) -> Text, diagnostics: &mut Diagnostics) {
+    let literal = |command: &&Command| command.text.as_literal().is_some();
+    for command in profile.commands.iter().filter(|command| !literal(command)) {
+        let (mut known, mut found) = (Diagnostics::default(), Diagnostics::default());
+        check_line(&command.name, &command.text, command.span, target, &mut known);
+        let filled = fill(&command.text);
+        // A value with a line end was told where it is put in.
+        if line_of(&filled).trim().contains('\n') && !line_of(&command.text).contains('\n') {
+            continue;
+        }
+        check_line(&command.name, &filled, command.span, target, &mut found);
+        let comment = |text: &Text| split(&line_of(text)).is_ok_and(|split| split.comment);
+        if comment(&filled) && !comment(&command.text) && !found.has_errors() {
+            let place = command.text.attributes().next().map_or(command.span, |(_, span)| span);
+            let fault = Diagnostic::error(place, format!("a value with a `#` cuts the text of `{}`", command.name));
+            found.push(fault.hint("put the value into quotes"));
+        }
+        let known = known.sorted().into_iter().cloned().collect::<Vec<_>>();
+        diagnostics.extend(found.sorted().into_iter().filter(|fault| !known.contains(fault)).cloned());
     }
 }
 
@@ -432,6 +478,7 @@ impl Checker<'_> {
                 let start = span.start as usize + text.find(word)?;
                 Some(Span::new(span.file, start, start + word.len()))
             }
+            Segment::Literal { text, origin: Origin::Because(span) } if text.contains(word) => Some(*span),
             _ => None,
         });
         found.unwrap_or(self.span)
@@ -494,6 +541,8 @@ mod tests {
             ("reboot", "now", "RHEL9", "`reboot` takes no argument beside its options in RHEL9, but has 1"),
             ("network", "--hostname='x", "RHEL9", "the quote `'` is not closed"),
             ("authselect", "x", "RHEL7", "`authselect` is not a command of RHEL7"),
+            ("rootpw", "--plaintext ab#c", "RHEL9", "a `#` outside of quotes cuts the text of `rootpw`"),
+            ("rootpw", "--plaintext a\\", "RHEL9", "a backslash at the end takes the line end with it"),
         ] {
             assert_eq!(faults(name, line, target), [fault], "{name} {line}");
         }

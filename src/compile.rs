@@ -15,14 +15,14 @@ use crate::command;
 use crate::condition::{ConditionId, Conditions, Truth};
 use crate::description::Description;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::emit::kickstart::{check_sections, kickstart};
+use crate::emit::kickstart::{check_sections, is_shell, kickstart};
 use crate::emit::{shell, template};
 use crate::expand::{Expansion, Runner, expand};
 use crate::generation::{Generation, HostFaults, Variant, cohorts, counted, template_fault};
 use crate::graph::Graph;
 use crate::inventory::{Host, Inventory};
 use crate::name::{AttributeName, GraphName, HostName, ModuleName, suggestion};
-use crate::profile::Profile;
+use crate::profile::{Profile, Section};
 use crate::resolve::{Answers, Resolution, resolve};
 use crate::source::Sources;
 use crate::syntax::{EvalPolicy, Language};
@@ -284,8 +284,12 @@ fn variant(
     command::check(&profile, &key.target, diagnostics);
     check_sections(&profile, diagnostics);
     let kickstart = kickstart(&profile, id, input.sources, 0);
-    let unquoted = profile.sections.iter().flat_map(|section| shell::unquoted_references(&section.parts)).collect();
-    Variant { graph: key.graph.clone(), resolution, profile, kickstart, unquoted }
+    let by_shell = |section: &&Section| {
+        section.interpreter.as_ref().is_none_or(|program| program.as_literal().is_none_or(|program| is_shell(&program)))
+    };
+    let scripts = profile.sections.iter().filter(by_shell);
+    let references = scripts.flat_map(|section| shell::references(&section.parts)).collect();
+    Variant { graph: key.graph.clone(), resolution, profile, kickstart, references }
 }
 
 /// The profile for one set of attributes: resolve, then expand.

@@ -7,11 +7,13 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::attribute::{Attributes, Secrets};
+use crate::attribute::{Attributes, Secrets, Value};
+use crate::command::check_filled;
 use crate::description::Description;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::emit::kickstart::{Break, Kickstart, is_directive, kickstart};
 use crate::emit::prepare::{Prepared, Slot};
+use crate::emit::shell::{Reference, ends_in_backslash};
 use crate::emit::template::{self, TemplateError, Templates, reads_attributes};
 use crate::expand::undefined;
 use crate::inventory::{Host, Inventory, Own};
@@ -19,7 +21,7 @@ use crate::name::{AttributeName, GraphName, HostName};
 use crate::profile::Profile;
 use crate::resolve::Resolution;
 use crate::source::{Sources, Span};
-use crate::text::{Segment, TemplateText};
+use crate::text::{Origin, Segment, TemplateText, Text};
 
 /// One compiled state of description and inventory.
 #[derive(Debug)]
@@ -52,8 +54,8 @@ pub struct Variant {
     pub profile: Profile,
     /// Their kickstart.
     pub kickstart: Kickstart,
-    /// References in scripts that stand outside of quotes.
-    pub unquoted: Vec<(AttributeName, Span)>,
+    /// References in scripts that a shell reads.
+    pub references: Vec<Reference>,
 }
 
 /// Hosts of one variant that share all values but their own: same appliance, platform and boot network.
@@ -74,6 +76,8 @@ struct SlotValue {
     own: Option<Own>,
     /// Whether its value has to stay on its line.
     one_line: bool,
+    /// Whether it stands at the end of a text that the shell expands, where a backslash would join lines.
+    at_end: bool,
 }
 
 /// What hosts of one cohort have in common, beside their variant.
@@ -116,15 +120,21 @@ fn cohort(inventory: &Inventory, (number, variant): (usize, &Variant), hosts: &[
     let constant = |name: &AttributeName| {
         let differs = Own::named(name.as_str()).is_some() || differing.contains(name);
         let value = attributes.get(name.as_str()).filter(|_| !differs).and_then(|value| secrets.reveal(value));
-        value.filter(|value| !value.contains(['\n', '\r']) && !variant.kickstart.must_be_checked(value))
+        let joins = |value: &str| variant.kickstart.at_end.contains(name) && ends_in_backslash(value);
+        value
+            .filter(|value| !value.contains(['\n', '\r']) && !variant.kickstart.must_be_checked(value) && !joins(value))
     };
     let prepared = Prepared::new(&variant.kickstart.text, constant);
     let one_line = |slot: &Slot| variant.kickstart.on_one_line.iter().any(|(name, _)| *name == slot.name);
-    let value = |slot: &Slot| SlotValue { own: Own::named(slot.name.as_str()), one_line: one_line(slot) };
+    let value = |slot: &Slot| SlotValue {
+        own: Own::named(slot.name.as_str()),
+        one_line: one_line(slot),
+        at_end: variant.kickstart.at_end.contains(&slot.name),
+    };
     let is_secret = |(name, _): (&AttributeName, Span)| {
         hosts.iter().any(|host| {
             let own = host.attributes.get(name.as_str()).map(|entry| &entry.value);
-            own.or_else(|| attributes.get(name.as_str())).is_some_and(crate::attribute::Value::is_secret)
+            own.or_else(|| attributes.get(name.as_str())).is_some_and(Value::is_secret)
         })
     };
     Cohort {
@@ -223,6 +233,36 @@ impl Generation {
         self.cohort(host).is_some_and(|cohort| cohort.holds_secret)
     }
 
+    /// Checks commands with the values of hosts put in: once for each cohort, and for each host where a value of
+    /// its own stands in a command. Secrets are left out, so that no message can show one.
+    pub fn check_commands(&self, faults: &mut HostFaults) {
+        let hosts: Vec<&Host> = self.inventory.hosts.values().collect();
+        for cohort in &self.cohorts {
+            let variant = &self.variants[cohort.variant];
+            let named: BTreeSet<&AttributeName> = variant
+                .profile
+                .commands
+                .iter()
+                .flat_map(|command| command.text.attributes())
+                .map(|(name, _)| name)
+                .collect();
+            let differs = |host: &&&Host| host.attributes.keys().any(|name| named.contains(name));
+            let members = cohort.hosts.iter().filter_map(|number| hosts.get(*number));
+            let chosen = members.clone().take(1).chain(members.skip(1).filter(differs));
+            for host in chosen {
+                let filling = Filling { generation: self, host, attributes: OnceCell::new() };
+                let mut found = Diagnostics::default();
+                check_filled(&variant.profile, &host.target, &|text| filling.shown(variant, text), &mut found);
+                found.sorted().into_iter().for_each(|fault| faults.add(fault.clone(), &host.name));
+            }
+        }
+    }
+
+    /// The text of an attribute, secret or not: to be looked at, never to be shown.
+    pub fn hidden_value<'a>(&'a self, attributes: &'a Attributes, name: &str) -> Option<&'a str> {
+        attributes.get(name).and_then(|value| self.secrets.reveal(value))
+    }
+
     /// Appends a host's kickstart to `out`, and gives whether it is whole. Where it is not, `faults` says why, and
     /// nothing of `out` is to be used.
     pub fn emit(&self, host: &Host, out: &mut Vec<u8>, faults: &mut HostFaults) -> bool {
@@ -284,6 +324,12 @@ impl Filling<'_> {
             faults.add(Diagnostic::error(slot.span, message), &self.host.name);
             return false;
         }
+        if value.at_end && ends_in_backslash(text) {
+            let message =
+                format!("the value of `{}` ends in a backslash, which would join the end of the file to it", slot.name);
+            faults.add(Diagnostic::error(slot.span, message), &self.host.name);
+            return false;
+        }
         out.extend_from_slice(text.as_bytes());
         true
     }
@@ -300,6 +346,24 @@ impl Filling<'_> {
             return Err(Some(Diagnostic::error(template.span, message)));
         }
         Ok(text)
+    }
+
+    /// A text with the host's values in it, secrets and what is missing left as references.
+    fn shown(&self, variant: &Variant, text: &Text) -> Text {
+        let piece = |segment: &Segment| match segment {
+            Segment::Attribute { name, span, .. } => match self.attributes().get(name.as_str()) {
+                Some(Value::Plain(value)) => {
+                    Segment::Literal { text: Arc::clone(value), origin: Origin::Because(*span) }
+                }
+                _ => segment.clone(),
+            },
+            Segment::Template(template) if !reads_attributes(template) => match self.template(variant, template) {
+                Ok(text) => Segment::Literal { text, origin: Origin::Because(template.span) },
+                Err(_) => segment.clone(),
+            },
+            other => other.clone(),
+        };
+        Text { segments: text.segments.iter().map(piece).collect() }
     }
 
     /// Looks at the finished text of a host with an unusual value: a here-document gets another delimiter, a

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::command;
 use crate::condition::Condition;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::emit::shell::has_metacharacters;
+use crate::emit::shell::{Context, Reference};
 use crate::generation::Generation;
 use crate::inventory::{Inventory, is_intrinsic};
 use crate::name::{AttributeName, HostName, ModuleName, slip_of};
@@ -22,6 +22,7 @@ pub fn lint(generation: &Generation, diagnostics: &mut Diagnostics) {
     unreachable_modules(generation, diagnostics);
     impossible_conditions(generation, diagnostics);
     unquoted_values(generation, diagnostics);
+    unlikely_architectures(&generation.inventory, diagnostics);
 }
 
 fn unreachable_modules(generation: &Generation, diagnostics: &mut Diagnostics) {
@@ -112,6 +113,10 @@ fn impossible_conditions(generation: &Generation, diagnostics: &mut Diagnostics)
             if let Some(near) = slip_of(name.as_str(), declared) {
                 let message = format!("the condition `{condition}` reads the attribute `{name}`, which nothing sets");
                 diagnostics.push(Diagnostic::warning(span, message).hint(format!("did you mean `{near}`?")));
+            } else if !condition.tested_for_none().contains(name) && !can_hold_without(condition, name, &domains) {
+                let message =
+                    format!("the condition `{condition}` never holds, because nothing sets the attribute `{name}`");
+                diagnostics.push(Diagnostic::note(span, message));
             }
         }
         if unknown.is_empty() && !can_hold(condition, &domains) {
@@ -129,6 +134,16 @@ fn declared_values(condition: &Condition, domains: &Domains) -> String {
         format!("`{name}` is {}", values.join(" or "))
     };
     condition.attributes().iter().map(of).collect::<Vec<_>>().join("; ")
+}
+
+/// Whether a condition can hold where one of its attributes has no value; what others are set to is left open.
+fn can_hold_without(condition: &Condition, name: &AttributeName, domains: &Domains) -> bool {
+    if condition.attributes().iter().any(|other| other != name && !domains.declared.contains_key(other)) {
+        return true;
+    }
+    let mut declared = domains.declared.clone();
+    declared.insert(name.clone(), BTreeSet::from([None]));
+    can_hold(condition, &Domains { declared })
 }
 
 fn can_hold(condition: &Condition, domains: &Domains) -> bool {
@@ -151,28 +166,45 @@ fn can_hold(condition: &Condition, domains: &Domains) -> bool {
     })
 }
 
-/// One warning for each reference, with the first host whose value the shell would take apart.
+/// One warning for each reference, with the first host whose value the shell would make something else of.
 fn unquoted_values(generation: &Generation, diagnostics: &mut Diagnostics) {
-    let mut told: BTreeMap<Span, (AttributeName, HostName)> = BTreeMap::new();
+    let mut told: BTreeMap<Span, (AttributeName, HostName, Context)> = BTreeMap::new();
     for host in generation.inventory.hosts.values() {
-        let Some(variant) = generation.variant(host).filter(|variant| !variant.unquoted.is_empty()) else { continue };
+        let Some(variant) = generation.variant(host).filter(|variant| !variant.references.is_empty()) else { continue };
         let attributes = generation.inventory.attributes(host);
-        for (name, span) in &variant.unquoted {
-            if !told.contains_key(span)
-                && attributes
-                    .get(name.as_str())
-                    .is_some_and(|value| !value.is_secret() && has_metacharacters(value.shown()))
-            {
-                told.insert(*span, (name.clone(), host.name.clone()));
+        for Reference { name, span, context } in &variant.references {
+            let value = generation.hidden_value(&attributes, name.as_str());
+            if !told.contains_key(span) && value.is_some_and(|value| context.is_broken_by(value)) {
+                told.insert(*span, (name.clone(), host.name.clone(), *context));
             }
         }
     }
-    for (span, (name, host)) in told {
+    for (span, (name, host, context)) in told {
+        let (place, hint) = match context {
+            Context::Bare => ("unquoted in a script", "if it is one word, put it into quotes"),
+            Context::Single => ("between single quotes", "write it into a file, or let it have no single quote"),
+            Context::Double => {
+                ("between double quotes", "put it between single quotes if nothing in it is to be expanded")
+            }
+            Context::Expanded => {
+                ("in text that the shell expands", "take `vars=\"expanded\"` off if nothing in it is to be expanded")
+            }
+            Context::Comment => ("in a comment", "a value of several lines ends the comment"),
+        };
         let message = format!(
-            "the value of `{name}` for `{host}` stands unquoted in a script, and has characters that the shell interprets"
+            "the value of `{name}` for `{host}` stands {place}, and has characters that the shell interprets there"
         );
-        diagnostics.push(
-            Diagnostic::warning(span, message).hint(format!("if it is one word, put it into quotes: '&{name};'")),
-        );
+        diagnostics.push(Diagnostic::warning(span, message).hint(hint));
+    }
+}
+
+/// An architecture that no machine has, but one letter off from one that many have.
+fn unlikely_architectures(inventory: &Inventory, diagnostics: &mut Diagnostics) {
+    let mut told = BTreeSet::new();
+    for host in inventory.hosts.values().filter(|host| !ARCHITECTURES.contains(&&*host.arch)) {
+        if let Some(near) = slip_of(&host.arch, ARCHITECTURES).filter(|_| told.insert(&host.arch)) {
+            let message = format!("the host `{}` has the architecture `{}`, which is not known", host.name, host.arch);
+            diagnostics.push(Diagnostic::warning(host.span, message).hint(format!("did you mean `{near}`?")));
+        }
     }
 }

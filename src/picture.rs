@@ -17,14 +17,14 @@ pub struct Picture {
     /// Every roll of the description, so that colours are the same in all of its pictures.
     pub rolls: BTreeSet<String>,
     /// Modules, by name.
-    pub nodes: Vec<Node>,
+    pub modules: Vec<DrawnModule>,
     /// Edges, in the order in which they are declared.
     pub edges: Vec<Edge>,
 }
 
 /// A module.
 #[derive(Debug, Serialize)]
-pub struct Node {
+pub struct DrawnModule {
     /// Its name.
     pub name: String,
     /// Its roll; it gives the colour.
@@ -70,9 +70,9 @@ pub fn picture(
         Some(root) => graph.reach(root, |_| true).into_iter().map(|(name, _)| name).collect(),
         None => graph.modules().cloned().collect(),
     };
-    let node = |name: &ModuleName| {
+    let drawn = |name: &ModuleName| {
         let module = description.modules.get(name);
-        Node {
+        DrawnModule {
             name: name.to_string(),
             roll: module.map(|module| module.roll.to_string()).unwrap_or_default(),
             interface: module.is_some_and(|module| module.interface),
@@ -89,5 +89,10 @@ pub fn picture(
         Some(Edge { from: from.to_string(), to: to.to_string(), condition, followed })
     };
     let rolls = description.modules.values().map(|module| module.roll.to_string()).collect();
-    Picture { title, rolls, nodes: shown.iter().map(node).collect(), edges: graph.edges().filter_map(edge).collect() }
+    Picture {
+        title,
+        rolls,
+        modules: shown.iter().map(drawn).collect(),
+        edges: graph.edges().filter_map(edge).collect(),
+    }
 }

@@ -113,6 +113,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "generation",
         &[
             "attribute",
+            "command",
             "description",
             "diagnostic",
             "emit",

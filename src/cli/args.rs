@@ -186,7 +186,7 @@ pub enum Picture {
     Svg,
     /// Text for Graphviz
     Dot,
-    /// Nodes and edges
+    /// Modules and edges
     Json,
 }
 

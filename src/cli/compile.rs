@@ -68,10 +68,11 @@ pub fn check_hosts(session: &mut Session, generation: &Generation) {
         }
         faults
     });
-    let faults = checked.reduce(HostFaults::default, |mut all, faults| {
+    let mut faults = checked.reduce(HostFaults::default, |mut all, faults| {
         all.append(faults);
         all
     });
+    generation.check_commands(&mut faults);
     faults.report(&mut session.diagnostics);
 }
 

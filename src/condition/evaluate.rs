@@ -137,6 +137,17 @@ impl Expr {
         }
     }
 
+    pub(super) fn collect_none_tests(&self, names: &mut BTreeSet<AttributeName>) {
+        match self {
+            Expr::And(parts) | Expr::Or(parts) => parts.iter().for_each(|part| part.collect_none_tests(names)),
+            Expr::Not(inner) => inner.collect_none_tests(names),
+            Expr::Compare(first, rest) if rest.iter().any(|(op, _)| matches!(op, Op::IsNone | Op::IsNotNone)) => {
+                first.collect_names(names);
+            }
+            _ => {}
+        }
+    }
+
     pub(super) fn collect_compared(&self, names: &mut BTreeSet<AttributeName>) {
         match self {
             Expr::OneOf(name, _) => {

@@ -144,6 +144,13 @@ impl Condition {
         names
     }
 
+    /// The attributes that are tested with `is None` or `is not None`: whoever does that knows that they may be unset.
+    pub fn tested_for_none(&self) -> BTreeSet<AttributeName> {
+        let mut names = BTreeSet::new();
+        self.expr.collect_none_tests(&mut names);
+        names
+    }
+
     /// The attributes whose text decides, not only whether there is one.
     pub fn compared_attributes(&self) -> BTreeSet<AttributeName> {
         let mut names = BTreeSet::new();

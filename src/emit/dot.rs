@@ -11,9 +11,9 @@ pub fn dot(picture: &Picture) -> String {
         quoted(&picture.title)
     );
     let colors = crate::emit::svg::roll_colors(picture);
-    for node in &picture.nodes {
-        let color = colors.get(node.roll.as_str()).copied().unwrap_or("#ffffff");
-        let style = match (node.has, node.interface) {
+    for module in &picture.modules {
+        let color = colors.get(module.roll.as_str()).copied().unwrap_or("#ffffff");
+        let style = match (module.has, module.interface) {
             (true, true) => "filled,bold",
             (true, false) => "rounded,filled",
             (false, _) => "rounded,dashed",
@@ -21,8 +21,8 @@ pub fn dot(picture: &Picture) -> String {
         let _ = writeln!(
             text,
             "  {} [fillcolor=\"{color}\", style=\"{style}\", tooltip={}];",
-            quoted(&node.name),
-            quoted(&format!("roll {}", node.roll))
+            quoted(&module.name),
+            quoted(&format!("roll {}", module.roll))
         );
     }
     for edge in &picture.edges {

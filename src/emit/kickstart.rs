@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::emit::shell;
 use crate::name::AttributeName;
-use crate::profile::{Part, Profile, Section, SectionKind};
+use crate::profile::{Part, Profile, Section, SectionKind, Vars};
 use crate::source::{Sources, Span};
 use crate::text::{Form, Origin, Segment, Text};
 
@@ -27,6 +27,8 @@ pub struct Kickstart {
     pub on_one_line: Vec<(AttributeName, Span)>,
     /// Templates whose output has to stay on its line, by their places.
     pub templates_on_one_line: BTreeSet<Span>,
+    /// Attributes at the end of texts that the shell expands.
+    pub at_end: BTreeSet<AttributeName>,
     /// Whether the literal text alone does not tell if a value could end something early.
     pub delicate: bool,
 }
@@ -54,8 +56,9 @@ pub fn kickstart(profile: &Profile, generation: &str, sources: &Sources, attempt
     let literals = text.literals();
     let count = literals.lines().filter(|line| is_delimiter(line, here)).count();
     let directives = literals.lines().filter(|line| is_directive(line)).count();
+    let at_end = profile.sections.iter().flat_map(|section| shell::last_of_expanded(&section.parts)).collect();
     let delicate = shell::has_stem(&scripts) || has_loose_percent(&text);
-    Kickstart { text, directives, delimiters: (here, count), on_one_line, templates_on_one_line, delicate }
+    Kickstart { text, directives, delimiters: (here, count), on_one_line, templates_on_one_line, at_end, delicate }
 }
 
 /// More delimiters than files can be nested in each other.
@@ -379,7 +382,7 @@ pub fn check_sections(profile: &Profile, diagnostics: &mut Diagnostics) {
 }
 
 /// Whether a program reads shell text; options may follow its path.
-fn is_shell(interpreter: &str) -> bool {
+pub fn is_shell(interpreter: &str) -> bool {
     let program = interpreter.split_whitespace().next().unwrap_or_default();
     matches!(program.rsplit('/').next(), Some("sh" | "bash" | "dash" | "ksh" | "zsh" | "busybox"))
 }
@@ -388,6 +391,12 @@ fn check_parts(parts: &[Part], element: Span, diagnostics: &mut Diagnostics) {
     for part in parts {
         let text = match part {
             Part::File(file) => {
+                if file.vars == Vars::Expanded && shell::ends_in_backslash(&shell::literals(&file.parts)) {
+                    let message = "the file ends in a backslash, which would join the end of the text to it";
+                    diagnostics.push(
+                        Diagnostic::error(file.span, message).hint("write the backslash twice, or a line after it"),
+                    );
+                }
                 check_parts(&file.parts, file.span, diagnostics);
                 continue;
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::name::AttributeName;
 use crate::profile::{File, FileMode, Part, Vars};
 use crate::source::Span;
 use crate::text::{Form, Origin, Segment, Text};
@@ -64,7 +65,7 @@ pub fn script(parts: &[Part], here: usize, out: &mut Text) {
 /// Writes shell text that creates, extends or filters a file.
 fn create(file: &File, here: usize, out: &mut Text) {
     let origin = Origin::Because(file.span);
-    let name = word(&file.name, origin);
+    let name = word(&path(&file.name, origin), origin);
     let mut body = Text::default();
     script(&file.parts, here + 1, &mut body);
     out.end_line(origin);
@@ -84,6 +85,16 @@ fn create(file: &File, here: usize, out: &mut Text) {
     if file.rcs {
         line(&["echo 'kgen' | ci -q ", " && co -q -f -l "], &[&name, &name], out, origin);
     }
+}
+
+/// A name that no program takes for an option.
+fn path(name: &Text, origin: Origin) -> Text {
+    if !name.literals().starts_with('-') {
+        return name.clone();
+    }
+    let mut path = Text::literal("./", origin);
+    path.extend(name);
+    path
 }
 
 fn write(file: &File, name: &Text, body: Text, here: usize, out: &mut Text) {
@@ -166,68 +177,138 @@ pub fn word(text: &Text, origin: Origin) -> Text {
     word
 }
 
-/// References that stand in shell text outside of quotes, comments and here-documents of the script's own.
-///
-/// kgen does not quote values in scripts, because it cannot know the context; where a value would be taken
-/// apart by the shell, `kgen check` warns. The reader is simple on purpose: it knows quotes, backslashes and comments.
-pub fn unquoted_references(parts: &[Part]) -> Vec<(crate::name::AttributeName, Span)> {
+/// Whether a text's last line ends in a backslash that the shell would not read as a plain one.
+pub fn ends_in_backslash(text: &str) -> bool {
+    let line = text.strip_suffix('\n').unwrap_or(text);
+    (line.len() - line.trim_end_matches('\\').len()) % 2 == 1
+}
+
+/// The attributes that stand last in files whose text the shell expands.
+pub fn last_of_expanded(parts: &[Part]) -> Vec<AttributeName> {
     let mut found = Vec::new();
-    let mut state = Quote::None;
-    let mut previous = '\n';
     for part in parts {
-        let Part::Text(text) = part else { continue };
-        for segment in &text.segments {
-            match segment {
-                Segment::Literal { text, .. } => {
-                    for c in text.chars() {
-                        state = state.after(c, previous);
-                        previous = if previous == '\\' { ' ' } else { c };
-                    }
-                }
-                Segment::Attribute { name, span, .. } => {
-                    if state == Quote::None {
-                        found.push((name.clone(), *span));
-                    }
-                    previous = 'x';
-                }
-                Segment::Template(_) | Segment::LineEnd => {}
+        let Part::File(file) = part else { continue };
+        found.extend(last_of_expanded(&file.parts));
+        if let (Vars::Expanded, Some(Part::Text(text))) = (file.vars, file.parts.last()) {
+            let mut segments = text.segments.iter().rev();
+            let blank = |segment: &&Segment| matches!(segment, Segment::Literal { text, .. } if text.trim().is_empty());
+            if let Some(Segment::Attribute { name, .. }) = segments.find(|segment| !blank(segment)) {
+                found.push(name.clone());
             }
         }
     }
     found
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Quote {
-    None,
+/// Where a reference stands in shell text: what the shell makes of the value depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Context {
+    /// Outside of quotes.
+    Bare,
+    /// Between single quotes.
     Single,
+    /// Between double quotes.
     Double,
+    /// In a comment.
     Comment,
+    /// In the text of a file that the shell expands.
+    Expanded,
 }
 
-impl Quote {
+impl Context {
+    /// Whether the shell would take such a value apart, or expand something in it, here.
+    pub fn is_broken_by(self, value: &str) -> bool {
+        match self {
+            Context::Bare => value.chars().any(|c| c.is_whitespace() || "|&;<>()$`\\\"'*?[]#~{}!".contains(c)),
+            Context::Single => value.contains('\''),
+            Context::Double => value.contains(['$', '`', '\\', '"']),
+            Context::Expanded => value.contains(['$', '`', '\\']),
+            Context::Comment => value.contains('\n'),
+        }
+    }
+
     fn after(self, c: char, previous: char) -> Self {
         match (self, c) {
-            (Quote::Comment, '\n') => Quote::None,
-            (Quote::None, '\'') if previous != '\\' => Quote::Single,
-            (Quote::None, '"') if previous != '\\' => Quote::Double,
-            (Quote::None, '#') if previous.is_whitespace() => Quote::Comment,
-            (Quote::Single, '\'') => Quote::None,
-            (Quote::Double, '"') if previous != '\\' => Quote::None,
+            (Context::Comment, '\n') => Context::Bare,
+            (Context::Bare, '\'') if previous != '\\' => Context::Single,
+            (Context::Bare, '"') if previous != '\\' => Context::Double,
+            (Context::Bare, '#') if previous.is_whitespace() => Context::Comment,
+            (Context::Single, '\'') => Context::Bare,
+            (Context::Double, '"') if previous != '\\' => Context::Bare,
             (state, _) => state,
         }
     }
 }
 
-/// Whether the shell would take an unquoted value apart or expand something in it.
-pub fn has_metacharacters(value: &str) -> bool {
-    value.chars().any(|c| c.is_whitespace() || "|&;<>()$`\\\"'*?[]#~{}!".contains(c))
+/// A reference in shell text.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// The attribute.
+    pub name: AttributeName,
+    /// The reference.
+    pub span: Span,
+    /// Where it stands.
+    pub context: Context,
+}
+
+/// The references of a script, each with what is around it.
+///
+/// kgen does not quote values in scripts, because only the author knows what they are; where the shell would make
+/// something else of a value, `kgen check` warns. The reader is simple on purpose: quotes, backslashes, comments.
+pub fn references(parts: &[Part]) -> Vec<Reference> {
+    let mut found = Vec::new();
+    let mut state = Context::Bare;
+    let mut previous = '\n';
+    for part in parts {
+        match part {
+            Part::Text(text) => scan(text, &mut state, &mut previous, &mut found),
+            Part::File(file) => file_references(file, &mut found),
+        }
+    }
+    found
+}
+
+fn file_references(file: &File, found: &mut Vec<Reference>) {
+    if let Some(expr) = &file.expr {
+        scan(expr, &mut Context::Bare, &mut ' ', found);
+    }
+    for part in &file.parts {
+        match part {
+            Part::Text(text) if file.mode == FileMode::Pipe => scan(text, &mut Context::Bare, &mut '\n', found),
+            Part::Text(text) if file.vars == Vars::Expanded => {
+                let reference = |(name, span): (&AttributeName, Span)| Reference {
+                    name: name.clone(),
+                    span,
+                    context: Context::Expanded,
+                };
+                found.extend(text.attributes().map(reference));
+            }
+            Part::Text(_) | Part::File(_) => {}
+        }
+    }
+}
+
+fn scan(text: &Text, state: &mut Context, previous: &mut char, found: &mut Vec<Reference>) {
+    for segment in &text.segments {
+        match segment {
+            Segment::Literal { text, .. } => {
+                for c in text.chars() {
+                    *state = state.after(c, *previous);
+                    *previous = if *previous == '\\' { ' ' } else { c };
+                }
+            }
+            Segment::Attribute { name, span, .. } => {
+                found.push(Reference { name: name.clone(), span: *span, context: *state });
+                *previous = 'x';
+            }
+            Segment::Template(_) | Segment::LineEnd => {}
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::name::AttributeName;
     use crate::source::Sources;
 
     fn span() -> Span {
@@ -290,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn only_unquoted_references_are_found() {
+    fn a_reference_knows_what_is_around_it() {
         let mut text = Text::default();
         for (before, name) in
             [("# &c\necho ", "a"), (" \"", "b"), ("\" '", "c"), ("' \\'", "d"), (" # it's ", "e"), ("\n", "f")]
@@ -299,8 +380,8 @@ mod tests {
             let name = AttributeName::new(name).unwrap();
             text.segments.push(Segment::Attribute { name, form: Form::Plain, span: span() });
         }
-        let found: Vec<_> =
-            unquoted_references(&[Part::Text(text)]).into_iter().map(|(name, _)| name.to_string()).collect();
-        assert_eq!(found, ["a", "d", "f"]);
+        let found: Vec<_> = references(&[Part::Text(text)]).into_iter().map(|found| found.context).collect();
+        let words = found.iter().map(|context| format!("{context:?}")).collect::<Vec<_>>().join(" ");
+        assert_eq!(words, "Bare Double Single Bare Comment Bare");
     }
 }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use rust_sugiyama::configure::Config;
 use rust_sugiyama::from_graph;
 
-use crate::picture::{Edge, Node, Picture};
+use crate::picture::{DrawnModule, Edge, Picture};
 
 /// Pastel, far enough from each other to be told apart, dark text readable on all.
 const COLORS: [&str; 12] = [
@@ -51,8 +51,8 @@ pub fn svg(picture: &Picture) -> String {
         draw_edge(edge, &spots, &mut out);
     }
     let colors = roll_colors(picture);
-    for node in &picture.nodes {
-        draw_node(node, &spots, &colors, &mut out);
+    for module in &picture.modules {
+        draw_module(module, &spots, &colors, &mut out);
     }
     draw_labels(picture, &spots, &mut out);
     out.push_str("</svg>\n");
@@ -65,7 +65,7 @@ text.c{fill:#92400e;font-size:10px;paint-order:stroke;stroke:#fff;stroke-width:3
 
 fn legend(picture: &Picture, out: &mut String) {
     let mut x = MARGIN;
-    let shown = |roll: &str| picture.nodes.iter().any(|node| node.roll == roll);
+    let shown = |roll: &str| picture.modules.iter().any(|module| module.roll == roll);
     for (roll, color) in roll_colors(picture).into_iter().filter(|(roll, _)| shown(roll)) {
         let _ = writeln!(
             out,
@@ -75,7 +75,7 @@ fn legend(picture: &Picture, out: &mut String) {
         );
         x += 40.0 + text_width(roll);
     }
-    if picture.nodes.iter().any(|node| !node.has) {
+    if picture.modules.iter().any(|module| !module.has) {
         let _ = writeln!(
             out,
             "<rect class=\"n\" x=\"{x:.0}\" y=\"36\" width=\"14\" height=\"14\"/><text x=\"{:.0}\" y=\"48\">not of this host</text>",
@@ -89,7 +89,7 @@ fn legend(picture: &Picture, out: &mut String) {
 fn layout(picture: &Picture) -> BTreeMap<&str, Spot> {
     let mut graph = petgraph::stable_graph::StableDiGraph::<&str, ()>::new();
     let indices: BTreeMap<&str, _> =
-        picture.nodes.iter().map(|node| (node.name.as_str(), graph.add_node(node.name.as_str()))).collect();
+        picture.modules.iter().map(|module| (module.name.as_str(), graph.add_node(module.name.as_str()))).collect();
     for edge in &picture.edges {
         let ends = (indices.get(edge.from.as_str()), indices.get(edge.to.as_str()));
         if let (Some(from), Some(to)) = ends
@@ -122,28 +122,28 @@ fn layout(picture: &Picture) -> BTreeMap<&str, Spot> {
     spots
 }
 
-fn draw_node(node: &Node, spots: &BTreeMap<&str, Spot>, colors: &BTreeMap<&str, &str>, out: &mut String) {
-    let Some(spot) = spots.get(node.name.as_str()) else { return };
-    let class = match (node.has, node.interface) {
+fn draw_module(module: &DrawnModule, spots: &BTreeMap<&str, Spot>, colors: &BTreeMap<&str, &str>, out: &mut String) {
+    let Some(spot) = spots.get(module.name.as_str()) else { return };
+    let class = match (module.has, module.interface) {
         (false, _) => "n",
         (true, true) => "i",
         (true, false) => "",
     };
-    let radius = if node.interface { 0 } else { 5 };
-    let color = colors.get(node.roll.as_str()).copied().unwrap_or("#fff");
+    let radius = if module.interface { 0 } else { 5 };
+    let color = colors.get(module.roll.as_str()).copied().unwrap_or("#fff");
     let _ = writeln!(
         out,
         "<g><title>{} (roll {})</title><rect class=\"{class}\" x=\"{:.0}\" y=\"{:.0}\" width=\"{:.0}\" height=\"{ROW}\" rx=\"{radius}\"{}/><text class=\"{}\" x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"middle\">{}</text></g>",
-        escape(&node.name),
-        escape(&node.roll),
+        escape(&module.name),
+        escape(&module.roll),
         spot.x - spot.half,
         spot.y - ROW / 2.0,
         spot.half * 2.0,
-        if node.has { format!(" fill=\"{color}\"") } else { String::new() },
-        if node.has { "" } else { "n" },
+        if module.has { format!(" fill=\"{color}\"") } else { String::new() },
+        if module.has { "" } else { "n" },
         spot.x,
         spot.y + 4.0,
-        escape(&node.name)
+        escape(&module.name)
     );
 }
 

@@ -108,6 +108,13 @@ impl Subnet {
         address.is_ipv4() == self.first.is_ipv4() && self.start(address) == self.first
     }
 
+    /// Whether no host can have the address: an IPv4 subnet's first and last, if it has more than two.
+    pub fn reserves(self, address: IpAddr) -> bool {
+        let (IpAddr::V4(address), IpAddr::V4(first)) = (address, self.first) else { return false };
+        let hosts = u32::MAX.checked_shr(u32::from(self.prefix)).unwrap_or(0);
+        self.prefix < 31 && (address == first || address.to_bits() == first.to_bits() | hosts)
+    }
+
     /// Whether any address is in both.
     pub fn overlaps(self, other: Subnet) -> bool {
         self.contains(other.first) || other.contains(self.first)
@@ -157,6 +164,8 @@ mod tests {
         assert!(!subnet.contains("10.2.0.1".parse().unwrap()));
         assert!(!subnet.contains("fd00::1".parse().unwrap()));
         assert_eq!(subnet.netmask().to_string(), "255.255.0.0");
+        assert!(subnet.reserves("10.1.255.255".parse().unwrap()) && subnet.reserves("10.1.0.0".parse().unwrap()));
+        assert!(!subnet.reserves("10.1.255.254".parse().unwrap()));
         assert!(subnet.overlaps(Subnet::parse("10.1.2.0/24").unwrap()));
         assert!(Subnet::parse("0.0.0.0/0").unwrap().overlaps(subnet));
         assert!(Subnet::parse("fd00::/8").unwrap().contains("fd55::1".parse().unwrap()));

@@ -16,6 +16,7 @@ pub fn check(inventory: &Inventory, patterns: &BTreeMap<ApplianceName, (String, 
     let mut seen = Seen::default();
     for host in inventory.hosts.values() {
         seen.host(host, diagnostics);
+        check_interfaces(host, diagnostics);
         for interface in &host.interfaces {
             let network =
                 interface.network.as_ref().and_then(|name| Some((name, inventory.networks.get(name.as_str())?)));
@@ -27,6 +28,15 @@ pub fn check(inventory: &Inventory, patterns: &BTreeMap<ApplianceName, (String, 
                     host.name, network.subnet
                 );
                 diagnostics.push(Diagnostic::error(interface.ip_span, message).related(network.span, "the network"));
+            }
+            if let (Some(ip), Some((name, network))) = (interface.ip, network)
+                && network.subnet.reserves(ip)
+            {
+                let message = format!(
+                    "the address {ip} of `{}` is the network `{name}` itself, or its broadcast address",
+                    host.name
+                );
+                diagnostics.push(Diagnostic::error(interface.ip_span, message));
             }
         }
         if let Some(pattern) = patterns.get(host.appliance.as_str()) {
@@ -57,16 +67,34 @@ fn gateway_outside(name: &NetworkName, network: &Network, diagnostics: &mut Diag
     }
 }
 
+fn check_interfaces(host: &Host, diagnostics: &mut Diagnostics) {
+    for (index, interface) in host.interfaces.iter().enumerate() {
+        if host.interfaces[..index].iter().any(|earlier| earlier.name == interface.name) {
+            let message = format!("the host `{}` has two interfaces `{}`", host.name, interface.name);
+            diagnostics.push(Diagnostic::error(interface.address_span, message));
+        }
+        // The lowest bit of the first octet of an Ethernet address marks a group (IEEE 802, section 8.2).
+        if interface.address.is_some_and(|address| address.octets().len() == 6 && address.octets()[0] & 1 == 1) {
+            let message = format!("the hardware address of `{}` is that of a group of machines, not of one", host.name);
+            diagnostics.push(Diagnostic::error(interface.address_span, message));
+        }
+    }
+}
+
 /// What hosts had before: value to the place of its first owner.
 #[derive(Default)]
 struct Seen {
     hardware: BTreeMap<Vec<u8>, (String, Span)>,
     addresses: BTreeMap<std::net::IpAddr, (String, Span)>,
     positions: BTreeMap<(ApplianceName, u32, u32), (String, Span)>,
+    /// DNS knows no case (RFC 4343).
+    names: BTreeMap<String, (String, Span)>,
 }
 
 impl Seen {
     fn host(&mut self, host: &Host, diagnostics: &mut Diagnostics) {
+        let name = host.name.as_str().to_lowercase();
+        once(&mut self.names, name, "the name, which has no case in DNS,", (host, host.span), diagnostics);
         for interface in &host.interfaces {
             if let Some(address) = interface.address {
                 let what = format!("the hardware address {address}");

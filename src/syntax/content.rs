@@ -125,7 +125,10 @@ impl ModuleReader<'_, '_> {
             _ => Vars::Literal,
         };
         let perms = text_of(element, "perms").map(Text::trimmed).filter(|text| !text.is_empty());
-        self.check_perms(perms.as_ref(), element);
+        // Old trees have symbolic ones, which chmod takes; told, and kept where a site is told to go on.
+        if let Some(perms) = &perms {
+            self.check_perms(perms, element);
+        }
         let template = self.context.truth(element, "template");
         let rcs = self.context.truth(element, "rcs");
         let mut content = Vec::new();
@@ -135,10 +138,14 @@ impl ModuleReader<'_, '_> {
         }
         self.pieces(&element.children, "file", &IN_SCRIPT, template, &mut content);
         let optional = |name| text_of(element, name).map(Text::trimmed).filter(|text| !text.is_empty());
+        let owner = optional("owner");
+        if let Some(owner) = &owner {
+            self.check_owner(owner, element);
+        }
         Some(FileElement {
             name,
             mode,
-            owner: optional("owner"),
+            owner,
             perms,
             vars,
             expr: optional("expr"),
@@ -149,12 +156,24 @@ impl ModuleReader<'_, '_> {
         })
     }
 
-    pub(super) fn check_perms(&mut self, perms: Option<&Text>, element: &Element) {
-        let Some(text) = perms.and_then(Text::as_literal) else { return };
+    fn check_perms(&mut self, perms: &Text, element: &Element) {
+        let Some(text) = perms.as_literal() else { return };
         let octal = (1..=5).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
         if !octal {
             let span = find(element, "perms").map_or(element.span, |attribute| attribute.value_span);
             self.context.unknown(span, format!("`perms` is `{text}`, but can only be octal, such as `0644`"), None);
+        }
+    }
+
+    /// `user` or `user:group`, by name or number.
+    fn check_owner(&mut self, owner: &Text, element: &Element) {
+        let Some(text) = owner.as_literal() else { return };
+        let plain =
+            |name: &str| !name.starts_with('-') && name.chars().all(|c| c.is_alphanumeric() || "._-$@".contains(c));
+        let good = text.split(':').count() <= 2 && text.split(':').all(plain);
+        if !good {
+            let span = find(element, "owner").map_or(element.span, |attribute| attribute.value_span);
+            self.context.unknown(span, format!("`owner` is `{text}`, but can only be `user` or `user:group`"), None);
         }
     }
 }
