@@ -114,7 +114,12 @@ impl Subject {
         let inventory = file::read(id, &sources, &mut diagnostics);
         let tree = SourceTree::read(&self.description).unwrap();
         let description = load(&tree, None, inventory.language, &mut sources, &mut diagnostics);
-        let input = Input { sources: &Arc::new(sources), runner: &|_| Err(String::new()), hosts: None };
+        let input = Input {
+            sources: &Arc::new(sources),
+            runner: &|_| Err(String::new()),
+            language: inventory.language,
+            hosts: None,
+        };
         // RHEL7 commands of rolls from 2017 may be unknown to it; what counts here is the time.
         let mut faults = Diagnostics::default();
         let generation = compile(Arc::new(description), Arc::new(inventory), Secrets::default(), input, &mut faults);

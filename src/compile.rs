@@ -58,8 +58,17 @@ pub struct Input<'i> {
     pub sources: &'i Arc<Sources>,
     /// For `<eval>`.
     pub runner: Runner<'i>,
+    /// How strict to be.
+    pub language: Language,
     /// Only these hosts; all if there is no list.
     pub hosts: Option<&'i BTreeSet<HostName>>,
+}
+
+/// What all variants of one generation have in common.
+struct Common<'c> {
+    description: &'c Description,
+    id: &'c str,
+    input: Input<'c>,
 }
 
 /// Compiles description and inventory. Reports every fault that a profile can have; those of single hosts
@@ -78,10 +87,11 @@ pub fn compile(
     let wanted = |host: &&Host| input.hosts.is_none_or(|hosts| hosts.contains(&host.name));
     let hosts: Vec<&Host> = inventory.hosts.values().filter(wanted).collect();
     let groups = groups(&description, &inventory, &hosts, diagnostics);
+    let common = Common { description: &description, id: &id, input };
     let made = groups.par_iter().map(|(key, members)| {
         let mut faults = Diagnostics::default();
         let attributes = inventory.attributes(members[0]);
-        let variant = variant(&description, key, &attributes, inventory.language, &id, input, &mut faults);
+        let variant = variant(&common, key, &attributes, &mut faults);
         let names: Vec<HostName> = members.iter().map(|host| host.name.clone()).collect();
         faults.name_hosts(&counted(&names));
         (variant, faults)
@@ -271,16 +281,9 @@ pub fn answers(conditions: &Conditions, attributes: &Attributes) -> Answers {
     answers
 }
 
-fn variant(
-    description: &Description,
-    key: &Key,
-    attributes: &Attributes,
-    language: Language,
-    id: &str,
-    input: Input,
-    diagnostics: &mut Diagnostics,
-) -> Variant {
-    let (resolution, profile) = profile(description, (&key.root, &key.graph), attributes, language, input, diagnostics);
+fn variant(common: &Common, key: &Key, attributes: &Attributes, diagnostics: &mut Diagnostics) -> Variant {
+    let Common { description, id, input } = common;
+    let (resolution, profile) = profile(description, (&key.root, &key.graph), attributes, *input, diagnostics);
     command::check(&profile, &key.target, diagnostics);
     check_sections(&profile, diagnostics);
     let kickstart = kickstart(&profile, id, input.sources, 0);
@@ -297,7 +300,6 @@ pub fn profile(
     description: &Description,
     (root, graph): (&ModuleName, &GraphName),
     attributes: &Attributes,
-    language: Language,
     input: Input,
     diagnostics: &mut Diagnostics,
 ) -> (Resolution, Profile) {
@@ -310,7 +312,7 @@ pub fn profile(
         sources: input.sources,
         answers: &answers,
         attributes,
-        language,
+        language: input.language,
         runner: input.runner,
     };
     let profile = expand(&resolution, expansion, diagnostics);

@@ -63,9 +63,8 @@ fn of_module(session: &mut Session, arguments: &Arguments, module: &str) -> Resu
         )));
     }
     let sources = Arc::clone(&session.sources);
-    let input = Input { sources: &sources, runner: &eval::run, hosts: None };
-    let (_, profile) =
-        compile::profile(&description, (&root, &graph), &attributes, language, input, &mut session.diagnostics);
+    let input = Input { sources: &sources, runner: &eval::run, language, hosts: None };
+    let (_, profile) = compile::profile(&description, (&root, &graph), &attributes, input, &mut session.diagnostics);
     let templates = Templates::new(Arc::new(Inventory::default()), None);
     let filler = Filler {
         attributes: &attributes,
@@ -101,18 +100,11 @@ fn of_host(session: &mut Session, arguments: &Arguments, host: &str) -> Result<S
         return Err(Failure::Faults);
     };
     let sources = Arc::clone(&session.sources);
-    let input = Input { sources: &sources, runner: &eval::run, hosts: None };
-    let root = &appliance.module;
-    let (_, profile) = compile::profile(
-        &description,
-        (root, &graph),
-        &attributes,
-        inventory.language,
-        input,
-        &mut session.diagnostics,
-    );
-    let templates = Templates::new(Arc::clone(&inventory), None);
     let language = inventory.language;
+    let input = Input { sources: &sources, runner: &eval::run, language, hosts: None };
+    let root = &appliance.module;
+    let (_, profile) = compile::profile(&description, (root, &graph), &attributes, input, &mut session.diagnostics);
+    let templates = Templates::new(Arc::clone(&inventory), None);
     let filler = Filler {
         attributes: &attributes,
         host: Some(host),

@@ -166,7 +166,12 @@ impl Session {
         let description = self.description(&site)?;
         let wanted = self.wanted(&site.inventory, hosts)?;
         let secrets = self.secrets(&site)?;
-        let input = Input { sources: &Arc::clone(&self.sources), runner: &eval::run, hosts: wanted.as_ref() };
+        let input = Input {
+            sources: &Arc::clone(&self.sources),
+            runner: &eval::run,
+            language: site.inventory.language,
+            hosts: wanted.as_ref(),
+        };
         Ok(compile(description, site.inventory, secrets, input, &mut self.diagnostics))
     }
 

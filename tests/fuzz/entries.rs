@@ -59,7 +59,12 @@ pub fn run(inventory: &str, files: &[(&str, &[u8])]) -> Run {
     let rolls = inventory.site.rolls.clone();
     let description = load(&tree, rolls.as_deref(), inventory.language, &mut sources, &mut diagnostics);
     let sources = Arc::new(sources);
-    let input = Input { sources: &sources, runner: &|_| Err("is not run".to_owned()), hosts: None };
+    let input = Input {
+        sources: &sources,
+        runner: &|_| Err("is not run".to_owned()),
+        language: inventory.language,
+        hosts: None,
+    };
     let (description, inventory) = (Arc::new(description), Arc::new(inventory));
     let generation = compile(description, inventory, Secrets::default(), input, &mut diagnostics);
     let kickstarts = emit(&generation, &mut diagnostics);
