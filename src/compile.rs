@@ -11,14 +11,15 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::attribute::{Attributes, Secrets};
-use crate::command;
+use crate::cohort::{Variant, cohorts};
+use crate::command::check;
 use crate::condition::{ConditionId, Conditions, Truth};
 use crate::description::Description;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::emit::kickstart::{check_sections, is_shell, kickstart};
 use crate::emit::{shell, template};
 use crate::expand::{Expansion, Runner, expand};
-use crate::generation::{Generation, HostFaults, Variant, cohorts, counted, template_fault};
+use crate::generation::{Generation, HostFaults, counted, template_fault};
 use crate::graph::Graph;
 use crate::inventory::{Host, Inventory};
 use crate::name::{AttributeName, GraphName, HostName, ModuleName, suggestion};
@@ -284,7 +285,7 @@ pub fn answers(conditions: &Conditions, attributes: &Attributes) -> Answers {
 fn variant(common: &Common, key: &Key, attributes: &Attributes, diagnostics: &mut Diagnostics) -> Variant {
     let Common { description, id, input } = common;
     let (resolution, profile) = profile(description, (&key.root, &key.graph), attributes, *input, diagnostics);
-    command::check(&profile, &key.target, diagnostics);
+    check::check(&profile, &key.target, diagnostics);
     check_sections(&profile, diagnostics);
     let kickstart = kickstart(&profile, id, input.sources, 0);
     let by_shell = |section: &&Section| {

@@ -8,9 +8,10 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::attribute::{Attributes, Entry, Scope};
+use crate::cohort::Variant;
 use crate::compile::answers;
 use crate::emit::template::Templates;
-use crate::generation::{Generation, Variant};
+use crate::generation::Generation;
 use crate::graph::{EdgeId, Graph};
 use crate::inventory::Host;
 use crate::name::{AttributeName, ModuleName};

@@ -27,16 +27,17 @@
 //! scope, secrets), [`text`] (literal runs and references, with origins), [`condition`], [`profile`] (what a host is
 //! to become: all that the two ends share), [`command`] (kickstart commands by target version).
 //!
-//! Front end: [`syntax`] ([`syntax::xml`], [`syntax::items`], [`syntax::module`], [`syntax::graph`]), [`graph`], [`description`],
-//! [`resolve`], [`expand`].
+//! Front end: [`syntax`] ([`syntax::xml`], [`syntax::items`], [`syntax::module`], [`syntax::graph`]), [`graph`],
+//! [`description`], [`resolve`], [`expand`].
 //!
 //! The site: [`inventory`].
 //!
 //! Back end: [`emit`] ([`emit::kickstart`], [`emit::shell`], [`emit::prepare`], [`emit::template`], [`emit::svg`],
 //! [`emit::dot`]), [`mod@write`].
 //!
-//! The whole: [`compile`] (the passes in order), [`generation`] (what answers for every host), [`explain`], [`lint`],
-//! [`picture`], [`shipped`] (the description inside the binary), [`eval`] (the only file that runs programs), [`cli`].
+//! The whole: [`compile`] (the passes in order), [`cohort`] (what hosts share), [`generation`] (what answers for
+//! every host), [`explain`], [`lint`], [`picture`], [`shipped`] (the description inside the binary), [`eval`] (the
+//! only file that runs programs), [`cli`].
 //!
 //! # Paths to read
 //!
@@ -49,6 +50,7 @@
 
 pub mod attribute;
 pub mod cli;
+pub mod cohort;
 pub mod command;
 pub mod compile;
 pub mod condition;

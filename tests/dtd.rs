@@ -316,10 +316,10 @@ fn the_dtd_declares_each_element_that_it_allows_and_allows_each_that_it_declares
 
 /// The commands of the table, and those of old.
 fn known_commands() -> BTreeSet<String> {
-    let table = fs::read_to_string(root().join("src/command.txt")).unwrap();
+    let table = fs::read_to_string(root().join("src/command/commands.txt")).unwrap();
     let rows = table.lines().filter_map(|line| line.strip_prefix("command "));
     let current = rows.map(|row| row.split(' ').next().unwrap().to_owned());
-    let source = fs::read_to_string(root().join("src/command.rs")).unwrap();
+    let source = fs::read_to_string(root().join("src/command/mod.rs")).unwrap();
     let historic = source.split_once("const HISTORIC").unwrap().1.split_once("];").unwrap().0;
     let historic = historic.split('"').skip(1).step_by(2).map(str::to_owned);
     current.chain(historic).collect()

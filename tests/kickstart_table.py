@@ -1,7 +1,7 @@
 """Prints the table of kickstart commands and options, read from pykickstart.
 
     pip install pykickstart==3.78
-    python3 tests/kickstart_table.py > src/command.txt
+    python3 tests/kickstart_table.py > src/command/commands.txt
 
 pykickstart is the parser of the installer itself: one class per command and
 version, most of them with an argparse parser. This script asks every class what

@@ -32,7 +32,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("command", &["diagnostic", "name", "profile", "source", "text"]),
     ("syntax", &["diagnostic"]),
     ("syntax::entity", &["diagnostic", "name", "source"]),
-    ("syntax::xml", &["diagnostic", "name", "source", "syntax::entity", "text"]),
+    ("syntax::encoding", &[]),
+    ("syntax::xml", &["diagnostic", "name", "source", "syntax::encoding", "syntax::entity", "text"]),
     ("syntax::element", &["condition", "diagnostic", "name", "source", "syntax", "syntax::xml", "text"]),
     ("syntax::graph", &["condition", "diagnostic", "name", "source", "syntax::element", "syntax::xml"]),
     ("syntax::module", &["condition", "name", "profile", "source", "syntax::element", "text"]),
@@ -46,6 +47,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "source",
             "syntax::content",
             "syntax::element",
+            "syntax::encoding",
             "syntax::module",
             "syntax::xml",
             "text",
@@ -77,6 +79,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "source",
             "syntax",
             "syntax::element",
+            "syntax::encoding",
             "syntax::graph",
             "syntax::module",
             "syntax::xml",
@@ -109,10 +112,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     // back end: it knows no XML
     ("emit", &["attribute", "diagnostic", "inventory", "name", "picture", "profile", "source", "text"]),
     // all of it together
+    ("cohort", &["attribute", "emit", "inventory", "name", "profile", "resolve", "source", "text"]),
     (
         "generation",
         &[
             "attribute",
+            "cohort",
             "command",
             "description",
             "diagnostic",
@@ -120,8 +125,6 @@ const LAYERS: &[(&str, &[&str])] = &[
             "expand",
             "inventory",
             "name",
-            "profile",
-            "resolve",
             "source",
             "text",
         ],
@@ -130,6 +133,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "compile",
         &[
             "attribute",
+            "cohort",
             "command",
             "condition",
             "description",
@@ -151,6 +155,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "explain",
         &[
             "attribute",
+            "cohort",
             "compile",
             "description",
             "emit",
@@ -203,7 +208,7 @@ const DOORS: &[(&str, &[(&str, &str)])] = &[
     ),
     ("clap_complete", &[("cli::args", "the names of shells are an argument"), ("cli::manual", "completions")]),
     ("clap_mangen", &[("cli::manual", "manual pages")]),
-    ("encoding_rs", &[("syntax::xml", "files in the encoding that their declaration names")]),
+    ("encoding_rs", &[("syntax::encoding", "files in the encoding that their declaration names")]),
     ("minijinja", &[("emit::template", "templates")]),
     (
         "petgraph",

@@ -302,7 +302,7 @@ fn the_table_of_commands_is_the_installer_s() {
     let Some(python) = python() else { return };
     let (content, table) = run(Command::new(python).arg(root().join("tests/kickstart_table.py")));
     assert!(content, "{table}");
-    let ours = fs::read_to_string(root().join("src/command.txt")).unwrap();
+    let ours = fs::read_to_string(root().join("src/command/commands.txt")).unwrap();
     let pair = table.lines().zip(ours.lines()).find(|(theirs, ours)| theirs != ours);
     assert_eq!(pair, None, "the first line that differs: pykickstart's, ours");
     assert_eq!(table.len(), ours.len(), "one of the tables has more lines");

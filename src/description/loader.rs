@@ -8,9 +8,10 @@ use crate::graph::Graph;
 use crate::name::{GraphName, ModuleName, RollName, nearest, slip_of};
 use crate::source::{FileId, MAX_FILE_BYTES, MAX_TREE_BYTES, Refusal, SourceTree, Sources, Span};
 use crate::syntax::element::Context;
+use crate::syntax::encoding::decode;
 use crate::syntax::graph;
 use crate::syntax::module::ModuleReader;
-use crate::syntax::xml::{decode, parse_document};
+use crate::syntax::xml::parse_document;
 
 /// The roll of files that stand in none, LANGUAGE section 2.
 const BASE_ROLL: &str = "base";

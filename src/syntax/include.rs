@@ -5,8 +5,9 @@ use crate::diagnostic::Diagnostic;
 use crate::source::Span;
 use crate::syntax::content::{always, templated};
 use crate::syntax::element::{CONDITIONS, find};
+use crate::syntax::encoding::decode;
 use crate::syntax::module::{Content, Item, ModuleReader, PieceKind};
-use crate::syntax::xml::{Element, Node, decode, parse_fragment};
+use crate::syntax::xml::{Element, Node, parse_fragment};
 use crate::text::{Origin, Text};
 
 impl ModuleReader<'_, '_> {

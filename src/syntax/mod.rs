@@ -6,6 +6,7 @@
 
 pub mod content;
 pub mod element;
+pub mod encoding;
 pub mod entity;
 pub mod graph;
 pub mod include;

@@ -1,144 +1,17 @@
-//! Kickstart commands and their options by target version: the table, and the check against it.
+//! The commands and section headers of a profile against the table of the target version.
 //!
-//! The table is data, `command.txt`, made from pykickstart by `tests/kickstart_table.py`; a test compares both.
-//! Values of attributes are not known here, so a word with one in it is taken as it comes.
+//! Values of attributes are not known at first, so a word with one in it is taken as it comes; [`check_filled`]
+//! looks once more when they are.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
 
+use crate::command::TABLE;
+use crate::command::words::{VALUE, line_of, split};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::name::{nearest, suggestion};
-use crate::profile::{Command, Profile};
+use crate::profile::{Command, Profile, SectionKind};
 use crate::source::Span;
 use crate::text::{Origin, Segment, Text};
-
-static TABLE: LazyLock<Table> = LazyLock::new(|| Table::read(include_str!("command.txt")));
-
-/// Commands of installers before RHEL 7: known, so that an old tree can be read, but valid for no target.
-const HISTORIC: [&str; 12] = [
-    "autostep",
-    "device",
-    "deviceprobe",
-    "install",
-    "interactive",
-    "key",
-    "langsupport",
-    "lilo",
-    "lilocheck",
-    "monitor",
-    "mouse",
-    "upgrade",
-];
-
-/// Stands for the value of an attribute in a line that is checked.
-const VALUE: char = '\u{FFFC}';
-
-struct Table {
-    versions: Vec<&'static str>,
-    commands: BTreeMap<&'static str, Vec<CommandRow>>,
-    options: BTreeMap<&'static str, BTreeMap<&'static str, Vec<OptionRow>>>,
-    conflicts: Vec<(&'static str, &'static str, BTreeSet<&'static str>)>,
-}
-
-struct CommandRow {
-    /// `None`: the line is not parsed by the installer's parser, so nothing in it is checked.
-    arguments: Option<(usize, usize)>,
-    marks: Vec<&'static str>,
-    versions: BTreeSet<&'static str>,
-}
-
-struct OptionRow {
-    value: &'static str,
-    marks: Vec<&'static str>,
-    versions: BTreeSet<&'static str>,
-}
-
-impl Table {
-    fn read(text: &'static str) -> Self {
-        let mut table =
-            Table { versions: Vec::new(), commands: BTreeMap::new(), options: BTreeMap::new(), conflicts: Vec::new() };
-        for line in text.lines() {
-            if let Some(versions) = line.strip_prefix("# versions:") {
-                table.versions = versions.split_whitespace().collect();
-            } else if !line.starts_with('#') {
-                table.line(&line.split_whitespace().collect::<Vec<_>>());
-            }
-        }
-        table
-    }
-
-    fn line(&mut self, words: &[&'static str]) {
-        let is_range = |word: &&'static str| {
-            let start = word.split("..").next().unwrap_or_default();
-            self.versions.contains(&start)
-        };
-        let Some(ranges) = words.iter().position(is_range) else { return };
-        let versions = words[ranges..].iter().flat_map(|range| self.expand(range)).collect();
-        match &words[..ranges] {
-            ["command" | "section", name, arguments, marks @ ..] => {
-                let row = CommandRow { arguments: bounds(arguments), marks: marks.to_vec(), versions };
-                self.commands.entry(name).or_default().push(row);
-            }
-            ["option", command, option, value, marks @ ..] => {
-                let row = OptionRow { value, marks: marks.to_vec(), versions };
-                self.options.entry(command).or_default().entry(option).or_default().push(row);
-            }
-            ["conflict", one, other] => self.conflicts.push((one, other, versions)),
-            _ => {}
-        }
-    }
-
-    /// `RHEL8`, `RHEL7..RHEL9`, `RHEL8..`: the versions of that family.
-    fn expand(&self, range: &str) -> Vec<&'static str> {
-        let (first, last) = range.split_once("..").unwrap_or((range, range));
-        let family = |version: &str| version.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
-        let all: Vec<_> = self.versions.iter().copied().filter(|version| family(version) == family(first)).collect();
-        let start = all.iter().position(|version| *version == first).unwrap_or(0);
-        let end = all.iter().position(|version| *version == last).unwrap_or(all.len().saturating_sub(1));
-        all.get(start..=end).unwrap_or_default().to_vec()
-    }
-
-    fn command(&self, name: &str, version: &str) -> Option<&CommandRow> {
-        self.commands.get(name)?.iter().find(|row| row.versions.contains(version))
-    }
-
-    fn option(&self, command: &str, option: &str, version: &str) -> Option<&OptionRow> {
-        self.options.get(command)?.get(option)?.iter().find(|row| row.versions.contains(version))
-    }
-
-    fn options_of<'t>(
-        &'t self,
-        command: &'t str,
-        version: &'t str,
-    ) -> impl Iterator<Item = (&'static str, &'t OptionRow)> + Clone {
-        let rows = self.options.get(command).into_iter().flatten();
-        rows.filter_map(move |(option, rows)| Some((*option, rows.iter().find(|row| row.versions.contains(version))?)))
-    }
-}
-
-/// `2`, `1..2`, `1..` as bounds; `text` as none.
-fn bounds(arguments: &str) -> Option<(usize, usize)> {
-    match arguments.split_once("..") {
-        Some((least, "")) => Some((least.parse().ok()?, usize::MAX)),
-        Some((least, most)) => Some((least.parse().ok()?, most.parse().ok()?)),
-        None => arguments.parse().ok().map(|count| (count, count)),
-    }
-}
-
-/// The target versions, oldest first in each family.
-pub fn versions() -> impl Iterator<Item = &'static str> {
-    TABLE.versions.iter().copied()
-}
-
-/// Whether this is or was a kickstart command.
-pub fn is_known(name: &str) -> bool {
-    TABLE.commands.contains_key(name) && !name.starts_with('%') || HISTORIC.contains(&name)
-}
-
-/// All kickstart commands, by name.
-pub fn names() -> impl Iterator<Item = &'static str> + Clone {
-    TABLE.commands.keys().copied().filter(|name| !name.starts_with('%'))
-}
 
 /// Checks the commands and section headers of a profile against a target version.
 pub fn check(profile: &Profile, target: &str, diagnostics: &mut Diagnostics) {
@@ -146,7 +19,7 @@ pub fn check(profile: &Profile, target: &str, diagnostics: &mut Diagnostics) {
         check_line(&command.name, &command.text, command.span, target, diagnostics);
     }
     for section in profile.sections.iter().filter(|section| !section.arguments.is_empty()) {
-        let name = if section.kind == crate::profile::SectionKind::Pre { "%pre" } else { "%post" };
+        let name = if section.kind == SectionKind::Pre { "%pre" } else { "%post" };
         check_line(name, &section.arguments, section.span, target, diagnostics);
     }
     check_together(profile, target, diagnostics);
@@ -249,56 +122,6 @@ fn not_in_version(name: &str, span: Span, target: &str) -> Diagnostic {
             known.join(", "),
             known[0]
         )),
-    }
-}
-
-/// The text with [`VALUE`] for each attribute.
-fn line_of(text: &Text) -> String {
-    let piece = |segment: &Segment| match segment {
-        Segment::Literal { text, .. } => text.to_string(),
-        Segment::Attribute { .. } | Segment::Template(_) | Segment::LineEnd => VALUE.to_string(),
-    };
-    text.segments.iter().map(piece).collect()
-}
-
-/// A line in words.
-#[derive(Default)]
-struct Split {
-    words: Vec<String>,
-    /// Whether a `#` outside of quotes cuts the line, and whether it does so inside a word.
-    comment: bool,
-    cut: bool,
-}
-
-/// Splits a line into words as the installer does, by Python's `shlex` with comments.
-fn split(line: &str) -> Result<Split, String> {
-    let mut split = Split::default();
-    let mut word: Option<String> = None;
-    let mut chars = line.chars();
-    let mut quote = None;
-    while let Some(c) = chars.next() {
-        match (quote, c) {
-            (Some(open), c) if c == open => quote = None,
-            (None, '#') => {
-                (split.comment, split.cut) = (true, word.is_some());
-                break;
-            }
-            (None, '"' | '\'') => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            (None | Some('"'), '\\') => match chars.next() {
-                Some(c) => word.get_or_insert_default().push(c),
-                None => return Err("a backslash at the end takes the line end with it".to_owned()),
-            },
-            (None, c) if c.is_whitespace() => split.words.extend(word.take()),
-            (_, c) => word.get_or_insert_default().push(c),
-        }
-    }
-    split.words.extend(word);
-    match quote {
-        Some(quote) => Err(format!("the quote `{quote}` is not closed")),
-        None => Ok(split),
     }
 }
 
