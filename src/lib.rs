@@ -32,8 +32,8 @@
 //!
 //! The site: [`inventory`].
 //!
-//! Back end: [`emit`] ([`emit::kickstart`], [`emit::shell`], [`emit::prepare`], [`emit::template`], [`emit::svg`],
-//! [`emit::dot`]), [`mod@write`].
+//! Back end: [`emit`] ([`emit::kickstart`], [`emit::script`], [`emit::shell`], [`emit::prepare`], [`emit::template`],
+//! [`emit::svg`], [`emit::dot`]), [`mod@write`].
 //!
 //! The whole: [`compile`] (the passes in order), [`cohort`] (what hosts share), [`generation`] (what answers for
 //! every host), [`explain`], [`lint`], [`picture`], [`shipped`] (the description inside the binary), [`eval`] (the

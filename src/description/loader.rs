@@ -11,7 +11,7 @@ use crate::syntax::element::Context;
 use crate::syntax::encoding::decode;
 use crate::syntax::graph;
 use crate::syntax::module::ModuleReader;
-use crate::syntax::xml::parse_document;
+use crate::syntax::xml::parse::parse_document;
 
 /// The roll of files that stand in none, LANGUAGE section 2.
 const BASE_ROLL: &str = "base";

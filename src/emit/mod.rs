@@ -5,6 +5,7 @@
 pub mod dot;
 pub mod kickstart;
 pub mod prepare;
+pub mod script;
 pub mod shell;
 pub mod svg;
 pub mod template;

@@ -10,7 +10,7 @@ use crate::source::{SourceTree, Sources, Span};
 use crate::syntax::EvalPolicy;
 use crate::syntax::element::Context;
 use crate::syntax::module::{Content, Eval, Item, ItemKind, ModuleReader, PieceKind, Var, VarAction};
-use crate::syntax::xml::parse_fragment;
+use crate::syntax::xml::parse::parse_fragment;
 use crate::text::{Origin, Segment, Text};
 
 impl Expander<'_, '_> {

@@ -7,7 +7,8 @@ use crate::syntax::content::{always, templated};
 use crate::syntax::element::{CONDITIONS, find};
 use crate::syntax::encoding::decode;
 use crate::syntax::module::{Content, Item, ModuleReader, PieceKind};
-use crate::syntax::xml::{Element, Node, parse_fragment};
+use crate::syntax::xml::parse::parse_fragment;
+use crate::syntax::xml::{Element, Node};
 use crate::text::{Origin, Text};
 
 impl ModuleReader<'_, '_> {

@@ -1,61 +1,19 @@
-//! XML to elements with places: the door to `quick-xml`.
-//!
-//! What the library lets pass is checked here: elements left open at the end of the file, two roots, text
-//! outside the root, `<` in an attribute. `&name;` that the file does not declare is an attribute of the host and
-//! becomes a reference in a [`Text`]. Depth, sizes and entity expansion are bounded (LANGUAGE section 1).
+//! Text to elements, by the events of `quick-xml`. What is wrong is worded in [`super::fault`].
 
 use quick_xml::Reader;
-use quick_xml::errors::{Error, IllFormedError, SyntaxError};
-use quick_xml::events::attributes::AttrError;
 use quick_xml::events::{BytesStart, Event};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::name::AttributeName;
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::entity::{self, Entities};
+use crate::syntax::xml::{Attribute, Element, Node, fault};
 use crate::text::{Form, Origin, Segment, Text};
 
 /// Deepest nesting of elements.
 pub const MAX_DEPTH: usize = 64;
 /// Longest value of one XML attribute, in bytes.
 pub const MAX_ATTRIBUTE_BYTES: usize = 64 << 10;
-
-/// One element.
-#[derive(Clone, Debug)]
-pub struct Element {
-    /// Its name.
-    pub name: String,
-    /// The name in the start tag.
-    pub name_span: Span,
-    /// The start tag.
-    pub span: Span,
-    /// Its attributes, in order.
-    pub attributes: Vec<Attribute>,
-    /// What stands in it, in order; adjacent text is one node.
-    pub children: Vec<Node>,
-}
-
-/// One `name="value"`.
-#[derive(Clone, Debug)]
-pub struct Attribute {
-    /// Its name.
-    pub name: String,
-    /// The name's place.
-    pub name_span: Span,
-    /// The value, with references.
-    pub value: Text,
-    /// The value without its quotes.
-    pub value_span: Span,
-}
-
-/// What stands in an element.
-#[derive(Clone, Debug)]
-pub enum Node {
-    /// An element.
-    Element(Element),
-    /// Text and CDATA.
-    Text(Text),
-}
 
 /// Parses a whole file: one root element. Reports and gives `None` where it is not well-formed.
 pub fn parse_document(file: FileId, sources: &Sources, diagnostics: &mut Diagnostics) -> Option<Element> {
@@ -128,8 +86,9 @@ impl<'s> Parser<'s> {
         reader.config_mut().allow_unmatched_ends = true;
         loop {
             let at = offset(reader.buffer_position());
-            let event =
-                reader.read_event().map_err(|error| self.syntax_fault(&error, offset(reader.error_position()), at))?;
+            let event = reader
+                .read_event()
+                .map_err(|error| fault::syntax(&error, self.file, self.source, offset(reader.error_position()), at))?;
             let end = offset(reader.buffer_position());
             match event {
                 Event::Start(tag) => self.start(&tag, at, end)?,
@@ -175,7 +134,7 @@ impl<'s> Parser<'s> {
         }
         let mut attributes = Vec::new();
         for attribute in tag.attributes() {
-            let attribute = attribute.map_err(|error| self.attribute_fault(&error, at + 1, end))?;
+            let attribute = attribute.map_err(|error| fault::attribute(&error, self.file, self.source, at + 1, end))?;
             attributes.push(self.attribute(attribute.key.as_ref(), &attribute.value, at, end)?);
         }
         let span = self.span(at, end);
@@ -209,7 +168,7 @@ impl<'s> Parser<'s> {
             self.push_normalized(&mut text, &value[rest..rest + found], start + rest)?;
             let name_start = rest + found + 1;
             let Some(length) = value[name_start..].find(';') else {
-                return Err(self.bare_ampersand(start + rest + found));
+                return Err(fault::bare_ampersand(self.file, start + rest + found));
             };
             let place = self.span(start + rest + found, start + name_start + length + 1);
             self.expand(&value[name_start..name_start + length], place, &mut text)?;
@@ -314,7 +273,9 @@ impl<'s> Parser<'s> {
         }
         match AttributeName::new(name) {
             Some(name) => text.segments.push(Segment::Attribute { name, form: Form::Plain, span: place }),
-            None if name.contains(char::is_whitespace) => return Err(self.bare_ampersand(place.start as usize)),
+            None if name.contains(char::is_whitespace) => {
+                return Err(fault::bare_ampersand(self.file, place.start as usize));
+            }
             None => {
                 let fault =
                     Diagnostic::error(place, format!("`&{name};` is neither a character nor the name of an attribute"));
@@ -322,81 +283,6 @@ impl<'s> Parser<'s> {
             }
         }
         Ok(())
-    }
-
-    #[allow(clippy::unnecessary_box_returns)] // as every fault of this parser
-    fn bare_ampersand(&self, at: usize) -> Box<Diagnostic> {
-        let fault = Diagnostic::error(self.span(at, at + 1), "`&` starts a reference that no `;` ends");
-        Box::new(fault.hint("write `&amp;`, or put the text into `<![CDATA[` .. `]]>`"))
-    }
-
-    #[allow(clippy::unnecessary_box_returns)]
-    fn syntax_fault(&self, error: &Error, at: usize, event_start: usize) -> Box<Diagnostic> {
-        let at = at.min(self.source.len());
-        if matches!(error, Error::IllFormed(IllFormedError::UnclosedReference)) {
-            return self.bare_ampersand(at);
-        }
-        let place = self.span(event_start.min(at), (event_start + 1).min(self.source.len()));
-        let fault = match error {
-            Error::Syntax(SyntaxError::UnclosedTag) => {
-                Diagnostic::error(place, "this tag has no `>`; the file ends in it")
-            }
-            Error::Syntax(SyntaxError::UnclosedComment) => {
-                Diagnostic::error(place, "this comment has no `-->`; the file ends in it")
-            }
-            Error::Syntax(SyntaxError::UnclosedCData) => {
-                Diagnostic::error(place, "this CDATA section has no `]]>`; the file ends in it")
-            }
-            Error::Syntax(SyntaxError::UnclosedDoctype) => {
-                Diagnostic::error(place, "this document type declaration has no end")
-            }
-            other => match self.open_quote(event_start) {
-                Some(quote) => {
-                    Diagnostic::error(self.span(quote, quote + 1), "the value that starts here has no closing quote")
-                }
-                None => Diagnostic::error(place, format!("not well-formed XML: {other}")),
-            },
-        };
-        Box::new(fault)
-    }
-
-    /// Where a quote opens in the tag at `start` that nothing closes before the file ends.
-    fn open_quote(&self, start: usize) -> Option<usize> {
-        let mut open: Option<(usize, char)> = None;
-        for (at, c) in self.source.get(start..)?.char_indices() {
-            match open {
-                Some((_, quote)) if c == quote => open = None,
-                None if c == '>' => return None,
-                None if matches!(c, '"' | '\'') => open = Some((start + at, c)),
-                _ => {}
-            }
-        }
-        open.map(|(at, _)| at)
-    }
-
-    #[allow(clippy::unnecessary_box_returns)]
-    fn attribute_fault(&self, error: &AttrError, tag: usize, end: usize) -> Box<Diagnostic> {
-        let place = |at: usize| self.span((tag + at).min(end - 1), (tag + at + 1).min(end));
-        let fault = match error {
-            AttrError::ExpectedEq(at) => Diagnostic::error(place(*at), "an attribute needs `=` and a value in quotes"),
-            AttrError::ExpectedValue(at) => Diagnostic::error(place(*at), "a value in quotes is expected after `=`"),
-            AttrError::UnquotedValue(at) => Diagnostic::error(place(*at), "the value of an attribute stands in quotes"),
-            AttrError::ExpectedQuote(at, quote) => {
-                Diagnostic::error(place(*at), format!("the value has no closing `{}`", char::from(*quote)))
-            }
-            AttrError::Duplicated(at, first) => {
-                let whole = |at: usize| {
-                    let start = (tag + at).min(self.source.len());
-                    let rest = self.source.get(start..).unwrap_or_default();
-                    let name = rest.split(|c: char| c == '=' || c.is_whitespace()).next().unwrap_or_default();
-                    self.span(start, start + name.len())
-                };
-                let name = self.source.get(whole(*at).range()).unwrap_or_default();
-                Diagnostic::error(whole(*at), format!("the element has the attribute `{name}` twice"))
-                    .related(whole(*first), "the first")
-            }
-        };
-        Box::new(fault)
     }
 }
 
