@@ -17,6 +17,7 @@ use scan::{SourceFile, Used, files};
 
 /// Each part of kgen and what it may use, from the ground up: a part uses only parts that stand above it here.
 /// A part is a file or a folder; where a file of a folder has a line of its own, that line counts for it.
+#[rustfmt::skip] // a line each, as a table
 const LAYERS: &[(&str, &[&str])] = &[
     // ground
     ("source", &[]),
@@ -38,73 +39,24 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("syntax::graph", &["condition", "diagnostic", "name", "source", "syntax::element", "syntax::xml"]),
     ("syntax::module", &["condition", "name", "profile", "source", "syntax::element", "text"]),
     ("syntax::content", &["diagnostic", "profile", "syntax::element", "syntax::module", "syntax::xml", "text"]),
-    (
-        "syntax::include",
-        &[
-            "condition",
-            "diagnostic",
-            "name",
-            "source",
-            "syntax::content",
-            "syntax::element",
-            "syntax::encoding",
-            "syntax::module",
-            "syntax::xml",
-            "text",
-        ],
-    ),
-    (
-        "syntax::items",
-        &[
-            "command",
-            "condition",
-            "diagnostic",
-            "name",
-            "profile",
-            "syntax::content",
-            "syntax::element",
-            "syntax::module",
-            "syntax::xml",
-            "text",
-        ],
-    ),
+    ("syntax::include", &[
+        "condition", "diagnostic", "name", "source", "syntax::content", "syntax::element", "syntax::encoding",
+        "syntax::module", "syntax::xml", "text"
+    ]),
+    ("syntax::items", &[
+        "command", "condition", "diagnostic", "name", "profile", "syntax::content", "syntax::element",
+        "syntax::module", "syntax::xml", "text"
+    ]),
     ("graph", &["condition", "name", "source", "syntax::graph"]),
-    (
-        "description",
-        &[
-            "condition",
-            "diagnostic",
-            "graph",
-            "name",
-            "source",
-            "syntax",
-            "syntax::element",
-            "syntax::encoding",
-            "syntax::graph",
-            "syntax::module",
-            "syntax::xml",
-            "text",
-        ],
-    ),
+    ("description", &[
+        "condition", "diagnostic", "graph", "name", "source", "syntax", "syntax::element", "syntax::encoding",
+        "syntax::graph", "syntax::module", "syntax::xml", "text"
+    ]),
     ("resolve", &["condition", "diagnostic", "graph", "name", "source", "syntax::graph"]),
-    (
-        "expand",
-        &[
-            "attribute",
-            "condition",
-            "description",
-            "diagnostic",
-            "name",
-            "profile",
-            "resolve",
-            "source",
-            "syntax",
-            "syntax::element",
-            "syntax::module",
-            "syntax::xml",
-            "text",
-        ],
-    ),
+    ("expand", &[
+        "attribute", "condition", "description", "diagnostic", "name", "profile", "resolve", "source", "syntax",
+        "syntax::element", "syntax::module", "syntax::xml", "text"
+    ]),
     ("eval", &["expand"]),
     ("picture", &["description", "graph", "name"]),
     // the site: of the language it knows how strict to be (`syntax`), of commands their versions, and no module
@@ -113,86 +65,24 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("emit", &["attribute", "diagnostic", "inventory", "name", "picture", "profile", "source", "text"]),
     // all of it together
     ("cohort", &["attribute", "emit", "inventory", "name", "profile", "resolve", "source", "text"]),
-    (
-        "generation",
-        &[
-            "attribute",
-            "cohort",
-            "command",
-            "description",
-            "diagnostic",
-            "emit",
-            "expand",
-            "inventory",
-            "name",
-            "source",
-            "text",
-        ],
-    ),
-    (
-        "compile",
-        &[
-            "attribute",
-            "cohort",
-            "command",
-            "condition",
-            "description",
-            "diagnostic",
-            "emit",
-            "expand",
-            "generation",
-            "graph",
-            "inventory",
-            "name",
-            "profile",
-            "resolve",
-            "source",
-            "syntax",
-        ],
-    ),
+    ("generation", &[
+        "attribute", "cohort", "command", "description", "diagnostic", "emit", "expand", "inventory", "name",
+        "source", "text"
+    ]),
+    ("compile", &[
+        "attribute", "cohort", "command", "condition", "description", "diagnostic", "emit", "expand", "generation",
+        "graph", "inventory", "name", "profile", "resolve", "source", "syntax"
+    ]),
     ("lint", &["command", "condition", "diagnostic", "emit", "generation", "inventory", "name", "source"]),
-    (
-        "explain",
-        &[
-            "attribute",
-            "cohort",
-            "compile",
-            "description",
-            "emit",
-            "generation",
-            "graph",
-            "inventory",
-            "name",
-            "profile",
-            "source",
-            "text",
-        ],
-    ),
+    ("explain", &[
+        "attribute", "cohort", "compile", "description", "emit", "generation", "graph", "inventory", "name",
+        "profile", "source", "text"
+    ]),
     // the program
-    (
-        "cli",
-        &[
-            "attribute",
-            "compile",
-            "description",
-            "diagnostic",
-            "emit",
-            "eval",
-            "expand",
-            "explain",
-            "generation",
-            "inventory",
-            "lint",
-            "name",
-            "picture",
-            "profile",
-            "shipped",
-            "source",
-            "syntax",
-            "text",
-            "write",
-        ],
-    ),
+    ("cli", &[
+        "attribute", "compile", "description", "diagnostic", "emit", "eval", "expand", "explain", "generation",
+        "inventory", "lint", "name", "picture", "profile", "shipped", "source", "syntax", "text", "write"
+    ]),
 ];
 
 /// Each foreign crate and the files or folders that use it: its door, and where there are several, why.
