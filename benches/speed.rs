@@ -111,7 +111,7 @@ impl Subject {
         let mut sources = Sources::default();
         let mut diagnostics = Diagnostics::default();
         let id = sources.add("cluster.toml", self.inventory(count));
-        let inventory = file::read(id, &sources, &mut diagnostics);
+        let inventory = file::read(&[id], &mut sources, &mut diagnostics);
         let tree = SourceTree::read(&self.description).unwrap();
         let description = load(&tree, None, inventory.language, &mut sources, &mut diagnostics);
         let input = Input {

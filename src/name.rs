@@ -35,6 +35,10 @@ pub type HostName = Name<HostKind>;
 pub type ApplianceName = Name<ApplianceKind>;
 /// The name of a network in the inventory.
 pub type NetworkName = Name<NetworkKind>;
+/// The name of a boot action.
+pub type ActionName = Name<ActionKind>;
+/// The name of a distribution.
+pub type DistributionName = Name<DistributionKind>;
 /// The name of an attribute, as it stands in `&name;` and in conditions.
 pub type AttributeName = Name<AttributeKind>;
 
@@ -122,6 +126,30 @@ pub struct NetworkKind;
 
 impl Kind for NetworkKind {
     const WORDS: &'static str = "a network name";
+    const RULE: &'static str = FILE_RULE;
+    fn accepts(text: &str) -> bool {
+        is_file_name(text)
+    }
+}
+
+/// Names of boot actions.
+#[derive(Debug)]
+pub struct ActionKind;
+
+impl Kind for ActionKind {
+    const WORDS: &'static str = "the name of a boot action";
+    const RULE: &'static str = FILE_RULE;
+    fn accepts(text: &str) -> bool {
+        is_file_name(text)
+    }
+}
+
+/// Names of distributions.
+#[derive(Debug)]
+pub struct DistributionKind;
+
+impl Kind for DistributionKind {
+    const WORDS: &'static str = "the name of a distribution";
     const RULE: &'static str = FILE_RULE;
     fn accepts(text: &str) -> bool {
         is_file_name(text)

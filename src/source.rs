@@ -306,6 +306,30 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, SourceError> {
     std::fs::read(path).map_err(|source| SourceError::read(path, source))
 }
 
+/// The files below a directory whose names end in one of `ends`, in the order of their paths; none where there is no
+/// such directory. Hidden ones are left out.
+///
+/// # Errors
+/// A directory cannot be read.
+pub fn files_below(directory: &Path, ends: &[&str]) -> Result<Vec<PathBuf>, SourceError> {
+    let mut files = Vec::new();
+    if !directory.is_dir() {
+        return Ok(files);
+    }
+    let visible = |entry: &walkdir::DirEntry| entry.depth() == 0 || !is_hidden(entry.file_name());
+    for entry in WalkDir::new(directory).follow_links(true).sort_by_file_name().into_iter().filter_entry(visible) {
+        let entry = entry.map_err(|error| {
+            let path = error.path().unwrap_or(directory).to_path_buf();
+            SourceError::Read { path, source: error.into() }
+        })?;
+        let name = entry.file_name().to_string_lossy();
+        if entry.file_type().is_file() && (ends.is_empty() || ends.iter().any(|end| name.ends_with(end))) {
+            files.push(entry.into_path());
+        }
+    }
+    Ok(files)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

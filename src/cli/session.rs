@@ -13,12 +13,12 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Severity, to_json, to_text};
 use crate::generation::Generation;
 use crate::inventory::{Host, Inventory, file};
 use crate::name::{HostName, nearest};
-use crate::source::{SourceError, SourceTree, Sources, Span, read_file};
+use crate::source::{FileId, SourceError, SourceTree, Sources, Span, files_below, read_file};
 use crate::write::WriteError;
 use crate::{eval, name};
 
-/// The name of the inventory's file.
-const SITE_FILE: &str = "cluster.toml";
+/// The names of the inventory's file, the usual first. Beside it, `cluster.d` may hold more of it.
+const SITE_FILES: [&str; 2] = ["cluster.toml", "cluster.json"];
 
 /// Why a command ended early.
 #[derive(Debug)]
@@ -97,46 +97,60 @@ impl Session {
             .ok_or_else(|| Failure::World("files were read after they were compiled".to_owned()))
     }
 
-    /// Reads the inventory that the command line names, or the nearest.
+    /// Reads the inventory that the command line names, or the nearest: a file, and those of the directory beside it.
     pub fn site(&mut self) -> Result<Site, Failure> {
         let path = self.site_path()?;
-        let bytes = read_file(&path)?;
-        let shown = path.display().to_string();
-        let text = match String::from_utf8(bytes) {
-            Ok(text) => text.replace("\r\n", "\n"),
-            Err(error) => {
-                let line =
-                    error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count()
-                        + 1;
-                let file = self.sources()?.add(shown, String::new());
-                let fault = Diagnostic::error(
-                    Span::new(file, 0, 0),
-                    format!("the inventory is not UTF-8 (first seen in line {line})"),
-                );
-                self.diagnostics.push(fault);
-                return Err(Failure::Faults);
-            }
-        };
-        let id = self.sources()?.add(shown, text);
-        let inventory = file::read(id, &self.sources, &mut self.diagnostics);
+        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let mut ids = Vec::new();
+        if path.is_file() {
+            ids.push(self.site_file(&path)?);
+        }
+        for part in files_below(&path.with_extension("d"), &[".toml", ".json", ".csv"])? {
+            ids.push(self.site_file(&part)?);
+        }
+        if ids.is_empty() {
+            read_file(&path)?;
+        }
+        let sources = Arc::get_mut(&mut self.sources)
+            .ok_or_else(|| Failure::World("files were read after they were compiled".to_owned()))?;
+        let inventory = file::read(&ids, sources, &mut self.diagnostics);
         // Without a [site] nothing else can be read, and that it is missing was told.
         if inventory.site.name.is_empty() && self.diagnostics.has_errors() {
             return Err(Failure::Faults);
         }
-        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
         Ok(Site { inventory: Arc::new(inventory), directory })
+    }
+
+    /// Reads one file of an inventory.
+    fn site_file(&mut self, path: &Path) -> Result<FileId, Failure> {
+        let shown = path.display().to_string();
+        let error = match String::from_utf8(read_file(path)?) {
+            Ok(text) => return Ok(self.sources()?.add(shown, text.replace("\r\n", "\n"))),
+            Err(error) => error,
+        };
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let file = self.sources()?.add(shown, String::new());
+        let message = format!("the inventory is not UTF-8 (first seen in line {line})");
+        self.diagnostics.push(Diagnostic::error(Span::new(file, 0, 0), message));
+        Err(Failure::Faults)
     }
 
     fn site_path(&self) -> Result<PathBuf, Failure> {
         if let Some(path) = &self.options.site {
-            return Ok(if path.is_dir() { path.join(SITE_FILE) } else { path.clone() });
+            return Ok(if path.is_dir() {
+                site_in(path).unwrap_or_else(|| path.join(SITE_FILES[0]))
+            } else {
+                path.clone()
+            });
         }
         let here = std::env::current_dir()?;
-        let found = here.ancestors().map(|directory| directory.join(SITE_FILE)).find(|path| path.is_file());
+        let found = here.ancestors().find_map(site_in);
         let found = found.map(|path| path.strip_prefix(&here).map(Path::to_path_buf).unwrap_or(path));
         found.ok_or_else(|| {
             Failure::Usage(format!(
-                "there is no {SITE_FILE} in {} or above it; name one with --site, or start one with `kgen init`",
+                "there is no {} in {} or above it; name one with --site, or start one with `kgen init`",
+                SITE_FILES[0],
                 here.display()
             ))
         })
@@ -307,6 +321,13 @@ impl Session {
             parts.iter().map(|(count, word)| format!("{count} {word}{}", if *count == 1 { "" } else { "s" })).collect();
         format!("{}\n", words.join(", "))
     }
+}
+
+/// The file of the inventory in a directory, where there is one; it need not be there if `cluster.d` is.
+fn site_in(directory: &Path) -> Option<PathBuf> {
+    let files = SITE_FILES.map(|name| directory.join(name));
+    let found = files.iter().find(|path| path.is_file());
+    found.or_else(|| files.first().filter(|path| path.with_extension("d").is_dir())).cloned()
 }
 
 /// One secret's text, without the line end that editors add; none where there is no such file.

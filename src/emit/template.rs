@@ -135,7 +135,7 @@ fn site(inventory: &Inventory) -> Value {
 }
 
 fn networks(inventory: &Inventory) -> Value {
-    let describe = |(name, network): (&crate::name::NetworkName, &crate::inventory::Network)| {
+    let describe = |(name, network): (&crate::name::NetworkName, &crate::inventory::network::Network)| {
         let mut values = BTreeMap::from([
             ("name", Value::from(name.to_string())),
             ("subnet", Value::from(network.subnet.to_string())),

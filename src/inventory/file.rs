@@ -1,51 +1,69 @@
-//! The inventory as one TOML file, LANGUAGE section 6. After it: [`super::check`].
+//! The inventory from its files, LANGUAGE section 6: one, or several that are merged. After it: [`super::check`].
 
-use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
-use rayon::prelude::*;
+use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use sha2::{Digest, Sha256};
 
-use crate::attribute::Layer;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::inventory::address::Subnet;
-use crate::inventory::hosts::{Defaults, Lacking, Platform, hosts};
-use crate::inventory::table::{Table, named, with_document};
-use crate::inventory::value::{ip_address, layer, parsed};
-use crate::inventory::{Appliance, Inventory, Network, Site, check};
-use crate::name::{ApplianceName, NetworkName};
+use crate::inventory::document::{Document, Format, parse};
+use crate::inventory::hosts::{Context, Defaults, Hosts, Used, hosts};
+use crate::inventory::table::{Origin, Table};
+use crate::inventory::value::layer;
+use crate::inventory::{Host, Inventory, action, check, network, site};
 use crate::source::{FileId, Sources, Span};
-use crate::syntax::{EvalPolicy, Language, Strictness};
 
 /// From this size on, a file is read in pieces.
 const LARGE: usize = 512 << 10;
 /// The size of a piece, at least.
 const PIECE: usize = 256 << 10;
 
-/// Reads an inventory from one file. Reports every fault; what is left is usable for finding more.
-pub fn read(file: FileId, sources: &Sources, diagnostics: &mut Diagnostics) -> Inventory {
-    let text = &sources.file(file).text;
-    let in_pieces = pieces(text).and_then(|pieces| read_pieces((file, &pieces), sources));
-    let (mut inventory, found) = in_pieces.unwrap_or_else(|| {
-        let mut faults = Diagnostics::default();
-        let (inventory, defaults) = document((file, 0..text.len()), sources, &mut faults).unwrap_or_default();
-        check::check(&inventory, &defaults.patterns, &mut faults);
-        (inventory, faults)
-    });
+/// What is read as a document of its own: a file, or a piece of a large one.
+type Piece = (FileId, Range<usize>);
+
+/// Reads an inventory from its files, which are merged: the first holds `[site]`, and each entry is in one of them
+/// only. Reports every fault; what is left is usable for finding more.
+pub fn read(files: &[FileId], sources: &mut Sources, diagnostics: &mut Diagnostics) -> Inventory {
+    let built_in = sources.add("kgen's own boot actions", action::BUILT_IN.to_owned());
+    let cut: Vec<Vec<Piece>> = files.iter().map(|file| pieces(*file, sources)).collect();
+    let whole = || files.iter().map(|file| vec![(*file, 0..sources.file(*file).text.len())]).collect::<Vec<_>>();
+    let in_pieces = if cut.iter().any(|pieces| pieces.len() > 1) { merged(&cut, built_in, sources) } else { None };
+    let (mut inventory, found) = in_pieces.or_else(|| merged(&whole(), built_in, sources)).unwrap_or_default();
     diagnostics.append(found);
     for (number, host) in inventory.hosts.values_mut().enumerate() {
         host.number = number;
     }
-    inventory.digest = Sha256::digest(text).into();
+    inventory.digest = digest(files, sources);
     inventory
 }
 
-/// Where a large file can be cut: before `[hosts.NAME]` on a line of its own. The tree of a whole file of a
-/// hundred thousand hosts would be thirty times as large as the file. `None` where cutting does not pay, or where
-/// a line that looks like a header might be part of a text.
-fn pieces(text: &str) -> Option<Vec<Range<usize>>> {
-    if text.len() < LARGE || text.contains("\"\"\"") || text.contains("'''") {
+/// SHA-256 over the texts; of one file, over its text alone.
+fn digest(files: &[FileId], sources: &Sources) -> [u8; 32] {
+    let texts: Vec<&str> = files.iter().map(|file| sources.file(*file).text.as_str()).collect();
+    if let [text] = texts[..] {
+        return Sha256::digest(text).into();
+    }
+    let all = texts.iter().fold(Sha256::new(), |all, text| all.chain_update(Sha256::digest(text)));
+    all.finalize().into()
+}
+
+/// Where a file can be cut, so that what it says need not all be in memory: before `[hosts.NAME]` on a line of its
+/// own, or between lines of a table. The tree of a whole file of a hundred thousand hosts would be thirty times as
+/// large as the file. One piece where cutting does not pay, or where a line might be part of a text.
+fn pieces(file: FileId, sources: &Sources) -> Vec<Piece> {
+    let source = sources.file(file);
+    let text = source.text.as_str();
+    let cuts = match Format::of(&source.path) {
+        Format::Toml if text.len() >= LARGE => cuts_before_hosts(text),
+        Format::Csv => cuts_between_lines(text),
+        Format::Toml | Format::Json => None,
+    };
+    let cuts = cuts.unwrap_or_else(|| vec![0, text.len()]);
+    cuts.windows(2).map(|pair| (file, pair[0]..pair[1])).collect()
+}
+
+fn cuts_before_hosts(text: &str) -> Option<Vec<usize>> {
+    if text.contains("\"\"\"") || text.contains("'''") {
         return None;
     }
     let mut cuts = vec![0];
@@ -69,216 +87,130 @@ fn pieces(text: &str) -> Option<Vec<Range<usize>>> {
         }
     }
     cuts.push(text.len());
-    Some(cuts.windows(2).map(|pair| pair[0]..pair[1]).collect())
+    Some(cuts)
 }
 
-/// Reads a file piece by piece, hosts on all cores. `None` where the pieces are not what they seem: a fault of
-/// syntax, a table after the hosts, a host in two pieces. Then the file is read whole, which tells what is wrong.
-fn read_pieces((file, pieces): (FileId, &[Range<usize>]), sources: &Sources) -> Option<(Inventory, Diagnostics)> {
+/// Between lines of a table that begin with different names. The first piece is empty: a table has hosts only.
+fn cuts_between_lines(text: &str) -> Option<Vec<usize>> {
+    if text.contains('"') {
+        return None;
+    }
+    let mut cuts = vec![0];
+    let mut from = PIECE;
+    while from < text.len() {
+        let line = text[text.floor_char_boundary(from)..].find('\n').map(|at| text.floor_char_boundary(from) + at + 1);
+        let Some(mut start) = line.filter(|start| *start < text.len()) else { break };
+        let name = |at: usize| text[at..].split([',', '\n']).next();
+        let before = text[..start - 1].rfind('\n').map_or(0, |at| at + 1);
+        let own = name(before);
+        while start < text.len() && name(start) == own {
+            start = text[start..].find('\n').map_or(text.len(), |at| start + at + 1);
+        }
+        if start < text.len() {
+            cuts.push(start);
+        }
+        from = start + PIECE;
+    }
+    cuts.push(text.len());
+    Some(cuts)
+}
+
+/// Reads files that are cut in pieces: the first piece of each together, then hosts on all cores. `None` where pieces
+/// are not what they seem, a fault of syntax or a table after the hosts: files are then read whole, which tells what
+/// is wrong.
+fn merged(files: &[Vec<Piece>], built_in: FileId, sources: &Sources) -> Option<(Inventory, Diagnostics)> {
     let mut diagnostics = Diagnostics::default();
-    let (first, rest) = pieces.split_first()?;
-    let (mut inventory, defaults) = document((file, first.clone()), sources, &mut diagnostics)?;
-    let read = rest.par_iter().map(|piece| {
-        let mut faults = Diagnostics::default();
-        let read = with_document((file, piece.clone()), sources, &mut faults, |mut table, faults| {
-            let only_hosts = table.entries().all(|(key, ..)| key == "hosts");
-            only_hosts.then(|| hosts(&mut table, &defaults, &inventory, faults))
-        });
-        Some((read??, faults))
+    let is_cut = files.iter().any(|pieces| pieces.len() > 1);
+    let parsed = files.iter().map(|pieces| {
+        let first = pieces.first()?;
+        parse(first.clone(), sources, &mut diagnostics)
     });
-    let mut lacking = Lacking::default();
+    let heads: Vec<Option<Document>> = parsed.collect();
+    if is_cut && diagnostics.has_errors() {
+        return None;
+    }
+    let heads: Vec<Document> = heads.into_iter().flatten().collect();
+    let own = parse((built_in, 0..sources.file(built_in).text.len()), sources, &mut diagnostics)?;
+    // What stands after a fault of syntax may be what hosts refer to; to miss it would be noise.
+    if diagnostics.has_errors() {
+        return Some((Inventory::default(), diagnostics));
+    }
+    let place = Span::new(files.first()?.first()?.0, 0, 0);
+    let (mut inventory, defaults, mut found) = head(&own, &heads, place, &mut diagnostics);
+    let rest: Vec<Piece> = files.iter().flat_map(|pieces| pieces.iter().skip(1).cloned()).collect();
+    let context = Context { defaults: &defaults, inventory: &inventory };
+    let read = rest.par_iter().map(|piece| only_hosts(piece, context, sources));
+    let mut lacking = std::mem::take(&mut found.lacking);
+    let mut used = std::mem::take(&mut found.used);
+    let mut all = found.read;
     for (hosts, faults) in read.collect::<Option<Vec<_>>>()? {
         diagnostics.append(faults);
         lacking.append(hosts.lacking);
-        for host in hosts.read {
-            if inventory.hosts.insert(host.name.clone(), host).is_some() {
-                return None;
-            }
-        }
+        used.append(hosts.used);
+        all.extend(hosts.read);
     }
     lacking.report(&mut diagnostics);
-    check::check(&inventory, &defaults.patterns, &mut diagnostics);
+    take_hosts(&mut inventory, all, &mut diagnostics);
+    network::find_servers(&mut inventory);
+    check::check(&inventory, &used, &mut diagnostics);
     Some((inventory, diagnostics))
 }
 
-/// Reads a whole document, or the first piece of one.
-fn document(
-    place: (FileId, Range<usize>),
-    sources: &Sources,
-    diagnostics: &mut Diagnostics,
-) -> Option<(Inventory, Defaults)> {
-    with_document(place, sources, diagnostics, |mut table, diagnostics| {
-        let mut inventory = Inventory::default();
-        let mut defaults = Defaults::default();
-        inventory.site = site(&mut table, &mut defaults, diagnostics);
-        inventory.language = language(&mut table, diagnostics);
-        inventory.attributes = Arc::new(layer(&mut table, diagnostics));
-        inventory.os = operating_systems(&mut table, diagnostics);
-        inventory.networks = networks(&mut table, &mut defaults, diagnostics);
-        inventory.appliances = appliances(&mut table, &mut defaults, diagnostics);
-        let hosts = hosts(&mut table, &defaults, &inventory, diagnostics);
-        hosts.lacking.report(diagnostics);
-        inventory.hosts = hosts.read.into_iter().map(|host| (host.name.clone(), host)).collect();
-        table.finish(diagnostics);
-        (inventory, defaults)
-    })
+/// Reads a piece that has hosts and nothing else.
+fn only_hosts(piece: &Piece, context: Context, sources: &Sources) -> Option<(Hosts, Diagnostics)> {
+    let mut faults = Diagnostics::default();
+    let document = parse(piece.clone(), sources, &mut faults);
+    let Some(document) = document else {
+        // A table says what is wrong in any piece; other files are read again whole.
+        let is_table = Format::of(&sources.file(piece.0).path) == Format::Csv;
+        return is_table.then(|| (Hosts::default(), faults));
+    };
+    let mut table = top(std::slice::from_ref(&document), Span::new(piece.0, piece.1.start, piece.1.start));
+    let only_hosts = table.entries().all(|(key, ..)| key == "hosts");
+    only_hosts.then(|| (hosts(&mut table, context, &mut faults), faults))
 }
 
-fn site(table: &mut Table, defaults: &mut Defaults, diagnostics: &mut Diagnostics) -> Site {
-    let Some(mut table) = table.table("site", diagnostics) else {
-        diagnostics.push(
-            Diagnostic::error(table.span(), "the inventory has no [site]")
-                .hint("it says at least `name` and `description`"),
-        );
-        return Site::default();
-    };
-    let name = table.text("name", diagnostics);
-    if !table.has("name") {
-        diagnostics.push(Diagnostic::error(table.span(), "[site] has no `name`"));
-    }
-    defaults.site = Platform::read(&mut table, diagnostics);
-    let path = |found: Option<(String, Span)>, default: &str| {
-        found.map_or_else(|| default.to_owned(), |(path, _)| path).into()
-    };
-    let site = Site {
-        name: name.map(|(name, _)| name).unwrap_or_default(),
-        domain: table.name::<crate::name::HostKind>("domain", diagnostics).map(|(name, _)| name.to_string()),
-        description: path(table.text("description", diagnostics), "."),
-        server: table.text("server", diagnostics).and_then(|found| server(found, diagnostics)),
-        secrets: path(table.text("secrets", diagnostics), "secrets"),
-        rolls: rolls(&mut table, diagnostics),
-    };
+fn top<'d>(documents: &'d [Document<'d>], place: Span) -> Table<'d> {
+    let parts: Vec<(_, Origin)> = documents.iter().map(|document| (&document.table, document.origin)).collect();
+    Table::top(parts, place)
+}
+
+/// Reads all that is no piece of hosts.
+fn head(
+    own: &Document,
+    documents: &[Document],
+    place: Span,
+    diagnostics: &mut Diagnostics,
+) -> (Inventory, Defaults, Hosts) {
+    let mut inventory = Inventory::default();
+    let mut defaults = Defaults::default();
+    let mut used = Used::default();
+    action::actions(&mut top(std::slice::from_ref(own), place), &mut inventory.actions, diagnostics);
+    let mut table = top(documents, place);
+    inventory.site = site::site(&mut table, (&mut defaults, &mut used), diagnostics);
+    inventory.language = site::language(&mut table, diagnostics);
+    inventory.attributes = layer(&mut table, diagnostics).into();
+    inventory.os = site::operating_systems(&mut table, diagnostics);
+    inventory.networks = network::networks(&mut table, &mut defaults, diagnostics);
+    inventory.distributions = action::distributions(&mut table, diagnostics);
+    action::actions(&mut table, &mut inventory.actions, diagnostics);
+    inventory.loaders = action::loaders(&mut table, diagnostics);
+    inventory.appliances = site::appliances(&mut table, (&mut defaults, &mut used), diagnostics);
+    let mut hosts = hosts(&mut table, Context { defaults: &defaults, inventory: &inventory }, diagnostics);
+    used.append(std::mem::take(&mut hosts.used));
+    hosts.used = used;
     table.finish(diagnostics);
-    site
+    (inventory, defaults, hosts)
 }
 
-fn server((text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option<String> {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    let plain = rest.is_some_and(|rest| {
-        !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/[]%@".contains(c))
-    });
-    if !plain {
-        let message = format!("`server` is `{text}`, but has to be an address such as `http://10.1.1.1:8080`");
-        diagnostics.push(Diagnostic::error(span, message));
-    }
-    plain.then(|| text.trim_end_matches('/').to_owned())
-}
-
-fn rolls(table: &mut Table, diagnostics: &mut Diagnostics) -> Option<Vec<(crate::name::RollName, Span)>> {
-    let list = table.list("rolls", diagnostics)?;
-    let mut rolls = Vec::new();
-    for value in list {
-        match value.text() {
-            Some(text) => rolls.extend(named(text, value.span, diagnostics).map(|name| (name, value.span))),
-            None => diagnostics.push(value.wrong_type("an entry of rolls", "a text in quotes")),
+/// Hosts by name. One that is there twice would be lost, and is told.
+fn take_hosts(inventory: &mut Inventory, hosts: Vec<Host>, diagnostics: &mut Diagnostics) {
+    for host in hosts {
+        if let Some(first) = inventory.hosts.get(host.name.as_str()) {
+            let fault = Diagnostic::error(host.span, format!("the host `{}` is there twice", host.name));
+            diagnostics.push(fault.related(first.span, "the first"));
+        } else {
+            inventory.hosts.insert(host.name.clone(), host);
         }
     }
-    report_twice(&rolls, diagnostics);
-    Some(rolls)
-}
-
-fn report_twice(rolls: &[(crate::name::RollName, Span)], diagnostics: &mut Diagnostics) {
-    for (index, (roll, span)) in rolls.iter().enumerate() {
-        if let Some((_, first)) = rolls[..index].iter().find(|(other, _)| other == roll) {
-            let fault = Diagnostic::error(*span, format!("the roll `{roll}` is listed twice"));
-            diagnostics.push(fault.related(*first, "the first"));
-        }
-    }
-}
-
-fn language(table: &mut Table, diagnostics: &mut Diagnostics) -> Language {
-    let mut language = Language::default();
-    let Some(mut table) = table.table("language", diagnostics) else { return language };
-    let mut word = |table: &mut Table, key, names: &[&'static str]| {
-        let (text, span) = table.text(key, diagnostics)?;
-        if names.contains(&text.as_str()) {
-            return Some(text);
-        }
-        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-        diagnostics
-            .push(Diagnostic::error(span, format!("`{key}` is `{text}`, but can only be {}", names.join(" or "))));
-        None
-    };
-    let eval = word(&mut table, "eval", &EvalPolicy::NAMES);
-    let undefined = word(&mut table, "undefined", &Strictness::NAMES);
-    let unknown = word(&mut table, "unknown", &Strictness::NAMES);
-    language.eval = eval.and_then(|name| EvalPolicy::named(&name)).unwrap_or_default();
-    language.undefined = undefined.and_then(|name| Strictness::named(&name)).unwrap_or_default();
-    language.unknown = unknown.and_then(|name| Strictness::named(&name)).unwrap_or_default();
-    table.finish(diagnostics);
-    language
-}
-
-fn operating_systems(table: &mut Table, diagnostics: &mut Diagnostics) -> BTreeMap<String, Arc<Layer>> {
-    let Some(systems) = table.table("os", diagnostics) else { return BTreeMap::new() };
-    let mut read = BTreeMap::new();
-    for (name, _, value) in systems.entries() {
-        let Some(mut system) = value.table(&format!("[os.{name}]"), diagnostics) else { continue };
-        read.insert(name.to_owned(), Arc::new(layer(&mut system, diagnostics)));
-        system.finish(diagnostics);
-    }
-    read
-}
-
-fn networks(
-    table: &mut Table,
-    defaults: &mut Defaults,
-    diagnostics: &mut Diagnostics,
-) -> BTreeMap<NetworkName, Network> {
-    let Some(networks) = table.table("networks", diagnostics) else { return BTreeMap::new() };
-    let mut read = BTreeMap::new();
-    for (key, span, value) in networks.entries() {
-        defaults.declared.insert(format!("network {key}"));
-        let Some(name) = named(key, span, diagnostics) else { continue };
-        let Some(mut table) = value.table(&format!("[networks.{key}]"), diagnostics) else { continue };
-        let subnet = table.text("subnet", diagnostics);
-        if !table.has("subnet") {
-            diagnostics.push(Diagnostic::error(span, format!("the network `{key}` has no `subnet`")));
-        }
-        let subnet = subnet.and_then(|(text, place)| parsed(Subnet::parse(&text), place, diagnostics));
-        let gateway = table.text("gateway", diagnostics);
-        let gateway_span = gateway.as_ref().map_or(span, |(_, place)| *place);
-        let gateway = gateway.and_then(|found| ip_address(&found, diagnostics));
-        let mut nameservers = Vec::new();
-        for server in table.list("nameservers", diagnostics).unwrap_or_default() {
-            match server.text() {
-                Some(text) => nameservers.extend(ip_address(&(text.to_owned(), server.span), diagnostics)),
-                None => diagnostics.push(server.wrong_type("an entry of nameservers", "an address in quotes")),
-            }
-        }
-        table.finish(diagnostics);
-        if let Some(subnet) = subnet {
-            read.insert(name, Network { subnet, gateway, gateway_span, nameservers, span });
-        }
-    }
-    read
-}
-
-fn appliances(
-    table: &mut Table,
-    defaults: &mut Defaults,
-    diagnostics: &mut Diagnostics,
-) -> BTreeMap<ApplianceName, Appliance> {
-    let Some(appliances) = table.table("appliances", diagnostics) else { return BTreeMap::new() };
-    let mut read = BTreeMap::new();
-    for (key, span, value) in appliances.entries() {
-        defaults.declared.insert(format!("appliance {key}"));
-        let Some(name) = named::<crate::name::ApplianceKind>(key, span, diagnostics) else { continue };
-        let Some(mut table) = value.table(&format!("[appliances.{key}]"), diagnostics) else { continue };
-        // Most appliances have the name of their module.
-        let module = match table.name("module", diagnostics) {
-            None if !table.has("module") => named(key, span, diagnostics).map(|module| (module, span)),
-            module => module,
-        };
-        defaults.appliances.insert(name.clone(), Platform::read(&mut table, diagnostics));
-        if let Some(pattern) = table.text("name", diagnostics) {
-            defaults.patterns.insert(name.clone(), pattern);
-        }
-        let attributes = Arc::new(layer(&mut table, diagnostics));
-        table.finish(diagnostics);
-        if let Some((module, module_span)) = module {
-            read.insert(name, Appliance { module, module_span, attributes, span });
-        }
-    }
-    read
 }

@@ -6,45 +6,57 @@ use std::sync::Arc;
 use crate::attribute::Layer;
 use crate::command;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::inventory::address::HardwareAddress;
 use crate::inventory::table::{Table, named};
-use crate::inventory::value::{ip_address, layer, parsed};
-use crate::inventory::{Host, Interface, Inventory};
-use crate::name::{ApplianceName, NetworkName, suggestion};
+use crate::inventory::value::layer;
+use crate::inventory::{Host, Inventory, interface, range};
+use crate::name::{ActionName, ApplianceName, DistributionName, suggestion};
 use crate::source::Span;
 
 /// What hosts have that say nothing else: from the site and by appliance.
-#[derive(Default)]
 pub struct Defaults {
     /// Of all hosts.
     pub site: Platform,
-    /// By appliance.
-    pub appliances: BTreeMap<ApplianceName, Platform>,
-    /// `name =` of appliances.
-    pub patterns: BTreeMap<ApplianceName, (String, Span)>,
+    /// The operating system of those that name none.
+    pub linux: Arc<str>,
     /// `appliance NAME` and `network NAME` of everything that is declared, however faulty: a fault there is told
     /// there, and not once more for each host.
     pub declared: BTreeSet<String>,
 }
 
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { site: Platform::default(), linux: "linux".into(), declared: BTreeSet::new() }
+    }
+}
+
 /// What a machine is, as far as a scope says.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Platform {
     arch: Option<Arc<str>>,
     os: Option<Arc<str>>,
     target: Option<Arc<str>>,
+    /// What is installed.
+    pub distribution: Option<DistributionName>,
+    /// What it does at boot.
+    pub boot: Option<ActionName>,
     /// Keys that are there, but faulty.
     faulty: BTreeSet<&'static str>,
 }
 
 impl Platform {
-    /// Reads `arch`, `os` and `target` of a table.
-    pub fn read(table: &mut Table, diagnostics: &mut Diagnostics) -> Self {
+    /// Reads `arch`, `os`, `target`, `distribution` and `boot` of a table; `used` takes the names and their places.
+    pub fn read(table: &mut Table, used: &mut Used, diagnostics: &mut Diagnostics) -> Self {
+        let distribution = table.name("distribution", diagnostics);
+        let boot = table.name("boot", diagnostics);
+        used.distributions.extend(distribution.clone());
+        used.actions.extend(boot.clone());
         let word = |(text, _): (String, Span)| Arc::from(text);
         let mut platform = Self {
             arch: table.text("arch", diagnostics).and_then(|found| plain_word("arch", found, diagnostics)).map(word),
             os: table.text("os", diagnostics).and_then(|found| plain_word("os", found, diagnostics)).map(word),
             target: table.text("target", diagnostics).and_then(|found| target(found, diagnostics)).map(Arc::from),
+            distribution: distribution.map(|(name, _)| name),
+            boot: boot.map(|(name, _)| name),
             faulty: BTreeSet::new(),
         };
         for (key, value) in [("arch", &platform.arch), ("target", &platform.target)] {
@@ -54,10 +66,32 @@ impl Platform {
         }
         platform
     }
+
+    /// Whether it says anything of what the machine is.
+    fn says_what(&self) -> bool {
+        self.arch.is_some() || self.os.is_some() || self.target.is_some() || self.distribution.is_some()
+    }
+}
+
+/// Names that are used, each with its place, to be held against what is declared.
+#[derive(Default)]
+pub struct Used {
+    /// Of distributions.
+    pub distributions: Vec<(DistributionName, Span)>,
+    /// Of boot actions.
+    pub actions: Vec<(ActionName, Span)>,
+}
+
+impl Used {
+    /// Takes over those of a later piece.
+    pub fn append(&mut self, other: Used) {
+        self.distributions.extend(other.distributions);
+        self.actions.extend(other.actions);
+    }
 }
 
 /// Architectures and systems are words that stand in paths and conditions.
-fn plain_word(key: &str, (text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option<(String, Span)> {
+pub fn plain_word(key: &str, (text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option<(String, Span)> {
     let plain =
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
     if !plain {
@@ -71,7 +105,8 @@ fn plain_word(key: &str, (text, span): (String, Span), diagnostics: &mut Diagnos
     plain.then_some((text, span))
 }
 
-fn target((text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option<String> {
+/// A target version of kickstarts that is known; reported where it is not.
+pub fn target((text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option<String> {
     if command::versions().any(|version| version == text) {
         return Some(text);
     }
@@ -81,13 +116,24 @@ fn target((text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option
     None
 }
 
-/// The hosts of a document, and which of them lack what they need.
+/// The hosts of a document, what they use, and which of them lack what they need.
 #[derive(Default)]
 pub struct Hosts {
     /// Those that lack nothing.
     pub read: Vec<Host>,
+    /// The names in them.
+    pub used: Used,
     /// What others lack.
     pub lacking: Lacking,
+}
+
+/// What a host is read against.
+#[derive(Clone, Copy)]
+pub struct Context<'c> {
+    /// What hosts have that say nothing else.
+    pub defaults: &'c Defaults,
+    /// What is declared.
+    pub inventory: &'c Inventory,
 }
 
 /// By key: the first host that lacks it, and how many do.
@@ -123,48 +169,84 @@ impl Lacking {
     }
 }
 
-/// Reads `[hosts]` of a document.
-pub fn hosts(table: &mut Table, defaults: &Defaults, inventory: &Inventory, diagnostics: &mut Diagnostics) -> Hosts {
+/// Reads `[hosts]` and `[ranges]` of a document.
+pub fn hosts(table: &mut Table, context: Context, diagnostics: &mut Diagnostics) -> Hosts {
     let mut hosts = Hosts::default();
-    let Some(entries) = table.table("hosts", diagnostics) else { return hosts };
     // Hosts without attributes of their own, which most are, share one empty layer.
     let none = Arc::new(Layer::new());
-    for (key, span, value) in entries.entries() {
-        let Some(name) = named(key, span, diagnostics) else { continue };
-        let Some(mut table) = value.table(&format!("[hosts.{key}]"), diagnostics) else { continue };
-        let appliance = appliance(&mut table, (key, span), (defaults, inventory), diagnostics);
-        let own = Platform::read(&mut table, diagnostics);
-        let rack = table.number("rack", diagnostics);
-        let rank = table.number("rank", diagnostics);
-        let interfaces = interfaces(&mut table, defaults, inventory, diagnostics);
-        let attributes = layer(&mut table, diagnostics);
-        let attributes = if attributes.is_empty() { Arc::clone(&none) } else { Arc::new(attributes) };
-        table.finish(diagnostics);
-        let Some(appliance) = appliance else { continue };
-        let Some((arch, os, target)) = platform(&own, &appliance, defaults, (key, span), &mut hosts.lacking) else {
-            continue;
-        };
-        hosts.read.push(Host {
-            name,
-            appliance,
-            arch,
-            os,
-            target,
-            rack,
-            rank,
-            interfaces,
-            attributes,
-            number: 0,
-            span,
-        });
+    if let Some(entries) = table.section("hosts", diagnostics) {
+        for (key, span, value) in entries.entries() {
+            let Some(name) = named(key, span, diagnostics) else { continue };
+            let Some(mut table) = value.table(&format!("[hosts.{key}]"), diagnostics) else { continue };
+            let rack = table.number("rack", diagnostics);
+            let rank = table.number("rank", diagnostics);
+            let interfaces = interface::interfaces(&mut table, context, diagnostics);
+            let host = host(&mut table, (key, span), (context, &none), &mut hosts, diagnostics);
+            table.finish(diagnostics);
+            hosts.read.extend(host.map(|host| Host { name, rack, rank, interfaces, ..host }));
+        }
     }
+    range::ranges(table, (context, &none), &mut hosts, diagnostics);
     hosts
+}
+
+/// Reads what a host says that is not its place: everything but name, rack, rank and interfaces, which are still empty.
+pub fn host(
+    table: &mut Table,
+    (key, span): (&str, Span),
+    (context, none): (Context, &Arc<Layer>),
+    hosts: &mut Hosts,
+    diagnostics: &mut Diagnostics,
+) -> Option<Host> {
+    let appliance = appliance(table, (key, span), context, diagnostics);
+    let own = Platform::read(table, &mut hosts.used, diagnostics);
+    let attributes = layer(table, diagnostics);
+    let attributes = if attributes.is_empty() { Arc::clone(none) } else { Arc::new(attributes) };
+    let groups = groups(table, diagnostics);
+    let comment = table.text("comment", diagnostics).map(|(text, _)| text);
+    let appliance = appliance?;
+    let says_platform = own.says_what();
+    let what = platform(&own, &appliance, context, (key, span), &mut hosts.lacking)?;
+    let boot = own.boot.unwrap_or_else(|| context.inventory.default_boot(&appliance));
+    Some(Host {
+        name: named("unnamed", span, diagnostics)?,
+        appliance,
+        arch: what.arch,
+        os: what.os,
+        target: what.target,
+        distribution: what.distribution,
+        boot,
+        groups,
+        comment,
+        rack: None,
+        rank: None,
+        interfaces: Vec::new(),
+        attributes,
+        says_platform,
+        number: 0,
+        span,
+    })
+}
+
+fn groups(table: &mut Table, diagnostics: &mut Diagnostics) -> Vec<String> {
+    let mut read: Vec<String> = Vec::new();
+    for (text, span) in table.texts("groups", diagnostics).unwrap_or_default() {
+        let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+        if text.is_empty() || !plain || text.starts_with('-') {
+            let fault = Diagnostic::error(span, format!("`{}` cannot be the name of a group", text.escape_debug()));
+            diagnostics.push(fault.hint("letters, digits, `_`, `-` and `.`, not starting with `-`"));
+        } else if !read.contains(&text) {
+            read.push(text);
+        }
+    }
+    read.sort();
+    read
 }
 
 fn appliance(
     table: &mut Table,
     (host, span): (&str, Span),
-    (defaults, inventory): (&Defaults, &Inventory),
+    Context { defaults, inventory }: Context,
     diagnostics: &mut Diagnostics,
 ) -> Option<ApplianceName> {
     let names = || inventory.appliances.keys().map(ApplianceName::as_str);
@@ -186,71 +268,38 @@ fn appliance(
     None
 }
 
-/// What the machine is: from the host, its appliance, the site.
+/// What a machine is.
+struct What {
+    arch: Arc<str>,
+    os: Arc<str>,
+    target: Arc<str>,
+    distribution: Option<DistributionName>,
+}
+
+/// What the machine is: from the host, its appliance, the site; the target from the distribution too.
 fn platform(
     own: &Platform,
     appliance: &ApplianceName,
-    defaults: &Defaults,
+    Context { defaults, inventory }: Context,
     (name, span): (&str, Span),
     lacking: &mut Lacking,
-) -> Option<(Arc<str>, Arc<str>, Arc<str>)> {
-    let of_appliance = defaults.appliances.get(appliance).cloned().unwrap_or_default();
-    let scopes = [own, &of_appliance, &defaults.site];
+) -> Option<What> {
+    let of_appliance = inventory.appliances.get(appliance.as_str()).map(|appliance| &appliance.platform);
+    let scopes: Vec<&Platform> = [Some(own), of_appliance, Some(&defaults.site)].into_iter().flatten().collect();
     let first = |pick: fn(&Platform) -> &Option<Arc<str>>| scopes.iter().find_map(|scope| pick(scope).clone());
     let (arch, target) = (first(|scope| &scope.arch), first(|scope| &scope.target));
+    let distribution = scopes.iter().find_map(|scope| scope.distribution.clone());
+    let known = distribution.as_ref().and_then(|name| inventory.distributions.get(name.as_str()));
+    let target = target.or_else(|| known.and_then(|distribution| distribution.target.clone()));
     for (key, value) in [("arch", &arch), ("target", &target)] {
         if value.is_none() && !scopes.iter().any(|scope| scope.faulty.contains(key)) {
             lacking.add(key, name, span);
         }
     }
-    Some((arch?, first(|scope| &scope.os).unwrap_or_else(|| "linux".into()), target?))
-}
-
-fn interfaces(
-    table: &mut Table,
-    defaults: &Defaults,
-    inventory: &Inventory,
-    diagnostics: &mut Diagnostics,
-) -> Vec<Interface> {
-    let mut read = Vec::new();
-    for value in table.list("interfaces", diagnostics).unwrap_or_default() {
-        let Some(mut table) = value.table("an interface", diagnostics) else { continue };
-        let span = table.span();
-        let name = table.text("name", diagnostics).and_then(|found| plain_word("name", found, diagnostics));
-        let network = table
-            .text("network", diagnostics)
-            .and_then(|found| known_network(found, (defaults, inventory), diagnostics));
-        let address = table.text("address", diagnostics);
-        let ip = table.text("ip", diagnostics);
-        let place = |found: &Option<(String, Span)>| found.as_ref().map_or(span, |(_, place)| *place);
-        let (address_span, ip_span) = (place(&address), place(&ip));
-        let address = address.and_then(|(text, place)| parsed(HardwareAddress::parse(&text), place, diagnostics));
-        let ip = ip.and_then(|found| ip_address(&found, diagnostics));
-        let named = table.has("name");
-        table.finish(diagnostics);
-        match name {
-            Some((name, _)) => read.push(Interface { name, network, address, ip, address_span, ip_span }),
-            None if !named => diagnostics
-                .push(Diagnostic::error(span, "an interface has no `name`").hint("for example `name = \"eth0\"`")),
-            None => {}
-        }
-    }
-    read
-}
-
-fn known_network(
-    (text, span): (String, Span),
-    (defaults, inventory): (&Defaults, &Inventory),
-    diagnostics: &mut Diagnostics,
-) -> Option<NetworkName> {
-    if let Some((name, _)) = inventory.networks.get_key_value(text.as_str()) {
-        return Some(name.clone());
-    }
-    if defaults.declared.contains(&format!("network {text}")) {
-        return None;
-    }
-    let names = inventory.networks.keys().map(NetworkName::as_str);
-    let fault = Diagnostic::error(span, format!("there is no network `{text}`"));
-    diagnostics.push(fault.maybe_hint(suggestion(&text, names)));
-    None
+    let (arch, target) = (arch?, target?);
+    // One distribution for a version is the one that is meant.
+    let mut fitting = inventory.distributions.iter().filter(|(_, other)| other.target.as_ref() == Some(&target));
+    let only = fitting.next().filter(|_| fitting.next().is_none()).map(|(name, _)| name.clone());
+    let os = first(|scope| &scope.os).unwrap_or_else(|| Arc::clone(&defaults.linux));
+    Some(What { arch, os, target, distribution: distribution.or(only) })
 }

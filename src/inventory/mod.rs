@@ -1,23 +1,37 @@
 //! The declared site: networks, appliances, hosts and their attributes. The checked form; knows no modules.
 //!
-//! Read by [`mod@file`]; what it makes is consistent: every name that it holds is declared, no address is twice.
+//! Read by [`mod@file`] from one file or several, in any of the forms that [`document`] knows. What it makes is
+//! consistent: every name that it holds is declared, no address is twice.
 
+pub mod action;
 pub mod address;
 pub mod check;
+pub mod csv;
+pub mod document;
+pub mod export;
 pub mod file;
 pub mod hosts;
+pub mod interface;
+pub mod network;
+pub mod range;
+pub mod site;
+pub mod subnet;
 pub mod table;
 pub mod value;
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::attribute::{Attributes, Entry, Layer, Scope};
-use crate::inventory::address::{HardwareAddress, Subnet};
-use crate::name::{ApplianceName, AttributeName, HostName, ModuleName, NetworkName, RollName};
+use crate::inventory::action::{BootAction, Distribution};
+use crate::inventory::address::HardwareAddress;
+use crate::inventory::network::Network;
+use crate::name::{
+    ActionName, ApplianceName, AttributeName, DistributionName, HostName, ModuleName, NetworkName, RollName,
+};
 use crate::source::Span;
 use crate::syntax::Language;
 
@@ -36,6 +50,12 @@ pub struct Inventory {
     pub networks: BTreeMap<NetworkName, Network>,
     /// By name.
     pub appliances: BTreeMap<ApplianceName, Appliance>,
+    /// Where installers and packages are, by name.
+    pub distributions: BTreeMap<DistributionName, Distribution>,
+    /// What machines can do when they boot, by name: kgen's own, and those of the site.
+    pub actions: BTreeMap<ActionName, BootAction>,
+    /// The programs that firmware loads first.
+    pub loaders: Loaders,
     /// By name.
     pub hosts: BTreeMap<HostName, Host>,
     /// SHA-256 over the files that it was read from.
@@ -57,21 +77,40 @@ pub struct Site {
     pub secrets: PathBuf,
     /// The rolls that count, in order; all in name order if there is no list.
     pub rolls: Option<Vec<(RollName, Span)>>,
+    /// What machines do that are not in the inventory.
+    pub unknown: Option<(ActionName, Span)>,
+    /// The distribution of machines that say nothing else.
+    pub distribution: Option<DistributionName>,
+    /// What hosts do at boot that say nothing else.
+    pub boot: Option<ActionName>,
+    /// A directory, relative to the inventory, whose files are copied beside the boot scripts.
+    pub boot_files: Option<(PathBuf, Span)>,
+    /// Where the boot files lie on the server, for the TFTP server of dnsmasq.
+    pub tftp_root: Option<String>,
+    /// Where it is declared.
+    pub span: Option<Span>,
 }
 
-/// `[networks.NAME]`.
-#[derive(Debug)]
-pub struct Network {
-    /// Its addresses.
-    pub subnet: Subnet,
-    /// The router.
-    pub gateway: Option<IpAddr>,
-    /// Where the router is written, else the network.
-    pub gateway_span: Span,
-    /// Name servers, in order.
-    pub nameservers: Vec<IpAddr>,
-    /// Where it is declared.
-    pub span: Span,
+/// `[loaders]`: the files that firmware loads, relative to the directory of boot files.
+#[derive(Debug, Default)]
+pub struct Loaders {
+    /// `bios`, `x86_64`, `aarch64`, `i386`.
+    pub files: BTreeMap<&'static str, (String, Option<Span>)>,
+}
+
+impl Loaders {
+    /// The words, and the files of iPXE that sites have most.
+    pub const DEFAULTS: [(&'static str, &'static str); 4] = [
+        ("bios", "undionly.kpxe"),
+        ("x86_64", "snponly.efi"),
+        ("aarch64", "snponly-arm64.efi"),
+        ("i386", "snponly-i386.efi"),
+    ];
+
+    /// The file of one of the words.
+    pub fn file(&self, word: &str) -> &str {
+        self.files.get(word).map_or("", |(file, _)| file)
+    }
 }
 
 /// `[appliances.NAME]`.
@@ -83,12 +122,16 @@ pub struct Appliance {
     pub module_span: Span,
     /// Attributes of its hosts.
     pub attributes: Arc<Layer>,
+    /// What its hosts are that say nothing else.
+    pub platform: hosts::Platform,
+    /// How its hosts are called: `compute-{rack}-{rank}`.
+    pub pattern: Option<(String, Span)>,
     /// Where it is declared.
     pub span: Span,
 }
 
-/// `[hosts.NAME]`.
-#[derive(Debug)]
+/// `[hosts.NAME]`, or one of a range.
+#[derive(Clone, Debug)]
 pub struct Host {
     /// Its short name.
     pub name: HostName,
@@ -104,18 +147,28 @@ pub struct Host {
     pub rack: Option<u32>,
     /// Position in the cabinet.
     pub rank: Option<u32>,
-    /// Its network ports; the first with a network is the one that it boots from.
+    /// What is installed on it.
+    pub distribution: Option<DistributionName>,
+    /// What it does when it boots.
+    pub boot: ActionName,
+    /// Groups that it is in, beside its appliance and rack.
+    pub groups: Vec<String>,
+    /// What people want to remember of it.
+    pub comment: Option<String>,
+    /// Its network ports.
     pub interfaces: Vec<Interface>,
     /// Its own attributes.
     pub attributes: Arc<Layer>,
+    /// Whether its own entry says its arch, os, target or distribution.
+    pub says_platform: bool,
     /// Its position among the hosts of the inventory, by name.
     pub number: usize,
     /// Where it is declared.
     pub span: Span,
 }
 
-/// One network port of a host.
-#[derive(Debug)]
+/// One network port of a host, or what is made of several.
+#[derive(Clone, Debug)]
 pub struct Interface {
     /// `eth0`.
     pub name: String,
@@ -125,10 +178,64 @@ pub struct Interface {
     pub address: Option<HardwareAddress>,
     /// Its IP address.
     pub ip: Option<IpAddr>,
+    /// Its second IP address, of the other family.
+    pub ip6: Option<Ipv6Addr>,
+    /// The host's name in this network, where it has another there.
+    pub hostname: Option<HostName>,
+    /// Whether the host is to boot from it.
+    pub default: bool,
+    /// What it is.
+    pub link: Link,
+    /// Options for whoever sets it up.
+    pub options: Option<String>,
+    /// The DHCP client identifier, where it is none that follows from the address.
+    pub client_id: Option<Vec<u8>>,
     /// Where the hardware address is written, else the interface.
     pub address_span: Span,
     /// Where the IP address is written, else the interface.
     pub ip_span: Span,
+}
+
+/// What an interface is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Link {
+    /// A port.
+    #[default]
+    Port,
+    /// Several ports that act as one.
+    Bond(Vec<String>),
+    /// A switch inside the host, and what is plugged into it.
+    Bridge(Vec<String>),
+    /// A network of its own on another interface (IEEE 802.1Q).
+    Vlan {
+        /// From 1 to 4094.
+        id: u32,
+        /// The other interface.
+        parent: String,
+    },
+}
+
+impl Interface {
+    /// Its IPv4 address.
+    pub fn ipv4(&self) -> Option<Ipv4Addr> {
+        match self.ip {
+            Some(IpAddr::V4(ip)) => Some(ip),
+            _ => None,
+        }
+    }
+
+    /// Its IPv6 address.
+    pub fn ipv6(&self) -> Option<Ipv6Addr> {
+        match self.ip {
+            Some(IpAddr::V6(ip)) => Some(ip),
+            _ => self.ip6,
+        }
+    }
+
+    /// All its IP addresses.
+    pub fn ips(&self) -> impl Iterator<Item = IpAddr> + use<> {
+        self.ip.into_iter().chain(self.ip6.map(IpAddr::V6))
+    }
 }
 
 /// Attributes that are kgen's and cannot be set, with what they say.
@@ -193,9 +300,23 @@ impl Own {
 }
 
 impl Host {
-    /// The interface that the host boots from: the first in a network, else the first.
+    /// The interface that the host boots from: the one that says so, else the first in a network, else the first.
     pub fn boot_interface(&self) -> Option<&Interface> {
-        self.interfaces.iter().find(|interface| interface.network.is_some()).or_else(|| self.interfaces.first())
+        let chosen = self.interfaces.iter().find(|interface| interface.default);
+        let first = || self.interfaces.iter().find(|interface| interface.network.is_some());
+        chosen.or_else(first).or_else(|| self.interfaces.first())
+    }
+
+    /// The hardware addresses that an interface shows: its own, or those of the ports that it is made of.
+    pub fn hardware(&self, interface: &Interface) -> Vec<HardwareAddress> {
+        let members = match &interface.link {
+            Link::Bond(members) | Link::Bridge(members) => members,
+            Link::Port | Link::Vlan { .. } => return interface.address.into_iter().collect(),
+        };
+        // No member is made of other interfaces in a circle: that is checked when they are read.
+        let members = self.interfaces.iter().filter(|port| members.contains(&port.name));
+        let shown: Vec<_> = members.flat_map(|port| self.hardware(port)).collect();
+        if shown.is_empty() { interface.address.into_iter().collect() } else { shown }
     }
 }
 
@@ -224,7 +345,7 @@ impl Inventory {
             return self.write_own(host, own, &mut value).then(|| String::from_utf8_lossy(&value).into_owned());
         }
         let boot = host.boot_interface();
-        let network = boot.and_then(|interface| self.networks.get(interface.network.as_ref()?.as_str()));
+        let network = self.boot_network(host);
         let family = || host.target.trim_end_matches(|c: char| c.is_ascii_digit());
         Some(match name {
             "appliance" => host.appliance.to_string(),
@@ -242,13 +363,56 @@ impl Inventory {
             "netmask" => network?.subnet.netmask().to_string(),
             "os" => host.os.to_string(),
             "prefix" => network?.subnet.prefix.to_string(),
-            "server" => self.site.server.clone()?,
+            "server" => self.server(network)?,
             "site" => self.site.name.clone(),
             "target" => host.target.to_string(),
             "target_family" => family().to_owned(),
             "target_major" => host.target[family().len()..].to_owned(),
             _ => return None,
         })
+    }
+
+    /// The network of an interface.
+    pub fn network(&self, interface: &Interface) -> Option<&Network> {
+        self.networks.get(interface.network.as_ref()?.as_str())
+    }
+
+    /// The network that a host boots from.
+    pub fn boot_network(&self, host: &Host) -> Option<&Network> {
+        self.network(host.boot_interface()?)
+    }
+
+    /// Where machines of a network reach kgen, a URL without a slash at its end.
+    pub fn server(&self, network: Option<&Network>) -> Option<String> {
+        network.and_then(|network| network.url.clone()).or_else(|| self.site.server.clone())
+    }
+
+    /// The name of a host in the network of an interface, where it is not the host's own: what the interface says, else
+    /// `HOST-NETWORK`. `None` for the interface that it boots from, and others in that network.
+    pub fn other_name(&self, host: &Host, interface: &Interface) -> Option<String> {
+        if let Some(name) = interface.hostname.as_ref().filter(|name| **name != host.name) {
+            return Some(name.to_string());
+        }
+        let network = interface.network.as_ref()?;
+        let boot = host.boot_interface()?;
+        (boot.network.as_ref() != Some(network)).then(|| format!("{}-{network}", host.name))
+    }
+
+    /// The DNS domain of names in a network.
+    pub fn domain<'i>(&'i self, network: Option<&'i Network>) -> Option<&'i str> {
+        network.and_then(|network| network.domain.as_deref()).or(self.site.domain.as_deref())
+    }
+
+    /// What hosts of an appliance do at boot that say nothing else.
+    pub fn default_boot(&self, appliance: &ApplianceName) -> ActionName {
+        let of_appliance =
+            self.appliances.get(appliance.as_str()).and_then(|appliance| appliance.platform.boot.clone());
+        of_appliance.or_else(|| self.site.boot.clone()).unwrap_or_else(action::local)
+    }
+
+    /// Whether a host is what its appliance and the site say, and says nothing of its own.
+    pub fn has_platform_of_appliance(&self, host: &Host) -> bool {
+        !host.says_platform
     }
 
     /// All attributes of a host, LANGUAGE section 6: site, os, appliance, host; intrinsic ones win over all.

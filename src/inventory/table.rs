@@ -1,6 +1,7 @@
-//! TOML tables with places: the door to the toml library.
+//! Tables with places, of one file or of several that are merged.
 //!
-//! Reads key by key, so that one run tells every unknown key and every value of the wrong type, not the first.
+//! Reads key by key, so that one run tells every unknown key and every value of the wrong type, not the first. What
+//! a file says, in whatever form, is a tree of the toml library: [`crate::inventory::document`] makes it.
 
 use std::ops::Range;
 
@@ -8,12 +9,12 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::name::{Kind, Name, suggestion};
-use crate::source::{FileId, Sources, Span};
+use crate::source::{FileId, Span};
 
 /// A table that is being read; knows which of its keys were asked for.
 pub struct Table<'t> {
-    entries: &'t DeTable<'t>,
-    origin: Origin,
+    /// The same table of several files; no key is in two of them.
+    parts: Vec<(&'t DeTable<'t>, Origin)>,
     /// Name for messages: `[hosts.compute-0-0]`.
     title: String,
     span: Span,
@@ -29,73 +30,30 @@ pub struct Value<'t> {
 }
 
 /// Where a parsed text begins: the file, and the offset in it.
-#[derive(Clone, Copy)]
-struct Origin {
-    file: FileId,
-    start: usize,
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// The file.
+    pub file: FileId,
+    /// The offset.
+    pub start: usize,
 }
 
 impl Origin {
-    fn span(self, range: Range<usize>) -> Span {
+    /// The place of a range of the parsed text.
+    pub fn span(self, range: Range<usize>) -> Span {
         Span::new(self.file, self.start + range.start, self.start + range.end)
     }
 }
 
-/// Parses `range` of a file, which is a document of its own, and reads its top table. Reports every fault of
-/// syntax, and gives whether there was none.
-pub fn with_document<R>(
-    (file, range): (FileId, Range<usize>),
-    sources: &Sources,
-    diagnostics: &mut Diagnostics,
-    read: impl FnOnce(Table, &mut Diagnostics) -> R,
-) -> Option<R> {
-    let origin = Origin { file, start: range.start };
-    let text = &sources.file(file).text[range];
-    let (document, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
-        let range = error.span().unwrap_or(0..0);
-        let span = origin.span(range.start..range.end.max(range.start));
-        diagnostics.push(syntax_fault(text, origin, span, error.message()));
-    }
-    // What stands after a fault of syntax may have been misread; its other faults would be noise.
-    errors.is_empty().then(|| {
-        let span = origin.span(0..0);
-        read(
-            Table { entries: document.get_ref(), origin, title: "the inventory".to_owned(), span, known: Vec::new() },
-            diagnostics,
-        )
-    })
-}
-
-/// A fault of syntax in our words. A key or table that is there twice is named, with its first place.
-fn syntax_fault(text: &str, origin: Origin, span: Span, message: &str) -> Diagnostic {
-    if !message.contains("duplicate key") {
-        let message = message.replace("invalid ", "unexpected ");
-        return Diagnostic::error(span, format!("the file is not TOML: {message}"));
-    }
-    let start = span.start as usize - origin.start;
-    let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
-    let line = text[line_start..].lines().next().unwrap_or_default().trim();
-    let what = if line.starts_with('[') {
-        line.split(']').next().unwrap_or(line).to_owned() + "]"
-    } else {
-        line.split('=').next().unwrap_or(line).trim().to_owned()
-    };
-    let fault = Diagnostic::error(span, format!("`{what}` is there twice"));
-    let mut at = 0;
-    for earlier in text[..line_start].split_inclusive('\n') {
-        if line.starts_with('[') && earlier.trim_start().starts_with(&what) {
-            return fault.related(origin.span(at..at + earlier.trim_end().len()), "the first");
-        }
-        at += earlier.len();
-    }
-    fault
-}
-
 impl<'t> Table<'t> {
+    /// The top tables of several files, whose sections may each be in many.
+    pub fn top(parts: Vec<(&'t DeTable<'t>, Origin)>, span: Span) -> Self {
+        Table { parts, title: "the inventory".to_owned(), span, known: Vec::new() }
+    }
+
     /// Whether the key is there, whatever its value.
     pub fn has(&self, key: &str) -> bool {
-        self.entries.contains_key(key)
+        self.parts.iter().any(|(entries, _)| entries.contains_key(key))
     }
 
     /// Where the table is declared.
@@ -103,13 +61,52 @@ impl<'t> Table<'t> {
         self.span
     }
 
-    /// The value of a key, which is then known.
-    pub fn get(&mut self, key: &'static str) -> Option<Value<'t>> {
+    fn know(&mut self, key: &'static str) {
         if !self.known.contains(&key) {
             self.known.push(key);
         }
-        let value = self.entries.get(key)?;
-        Some(Value { span: self.origin.span(value.span()), content: value.get_ref(), origin: self.origin })
+    }
+
+    /// The value of a key, which is then known.
+    pub fn get(&mut self, key: &'static str) -> Option<Value<'t>> {
+        self.know(key);
+        let (value, origin) = self.parts.iter().find_map(|(entries, origin)| Some((entries.get(key)?, *origin)))?;
+        Some(Value { span: origin.span(value.span()), content: value.get_ref(), origin })
+    }
+
+    /// A table that each of the files may have a part of. Reports keys that are in two parts.
+    pub fn section(&mut self, key: &'static str, diagnostics: &mut Diagnostics) -> Option<Table<'t>> {
+        self.know(key);
+        let title = format!("[{key}]");
+        let mut section: Option<Table<'t>> = None;
+        for (entries, origin) in &self.parts {
+            let Some(value) = entries.get(key) else { continue };
+            let value = Value { span: origin.span(value.span()), content: value.get_ref(), origin: *origin };
+            let Some(part) = value.table(&title, diagnostics) else { continue };
+            match &mut section {
+                None => section = Some(part),
+                Some(section) => {
+                    section.report_twice(&part, diagnostics);
+                    section.parts.extend(part.parts);
+                }
+            }
+        }
+        section
+    }
+
+    fn report_twice(&self, other: &Table, diagnostics: &mut Diagnostics) {
+        let first = |key: &str| {
+            let mut keys = self.entries().map(|(name, place, _)| (name, place));
+            keys.find(|(name, _)| *name == key).map(|(_, place)| place)
+        };
+        // Each key is looked for in a tree before it is looked for in a list.
+        for (key, place, _) in other.entries().filter(|(key, ..)| self.has(key)) {
+            let fault = Diagnostic::error(place, format!("`{key}` of {} is there twice", self.title));
+            diagnostics.push(match first(key) {
+                Some(first) => fault.related(first, "the first"),
+                None => fault,
+            });
+        }
     }
 
     /// A text.
@@ -162,13 +159,44 @@ impl<'t> Table<'t> {
         value.table(&format!("[{key}]"), diagnostics)
     }
 
+    /// A truth value.
+    pub fn truth(&mut self, key: &'static str, diagnostics: &mut Diagnostics) -> Option<bool> {
+        let value = self.get(key)?;
+        let truth = value.content.as_bool();
+        if truth.is_none() {
+            diagnostics.push(value.wrong_type(key, "true or false"));
+        }
+        truth
+    }
+
+    /// The texts of a list, or the one text that stands in its place.
+    pub fn texts(&mut self, key: &'static str, diagnostics: &mut Diagnostics) -> Option<Vec<(String, Span)>> {
+        let value = self.get(key)?;
+        if let Some(text) = value.text() {
+            return Some(vec![(text.to_owned(), value.span)]);
+        }
+        let Some(list) = value.list() else {
+            diagnostics.push(value.wrong_type(key, "a text in quotes or a list of texts"));
+            return None;
+        };
+        let mut texts = Vec::new();
+        for value in list {
+            match value.text() {
+                Some(text) => texts.push((text.to_owned(), value.span)),
+                None => diagnostics.push(value.wrong_type(&format!("an entry of {key}"), "a text in quotes")),
+            }
+        }
+        Some(texts)
+    }
+
     /// Every key with its value and the key's place; all are then known.
     pub fn entries(&self) -> impl Iterator<Item = (&'t str, Span, Value<'t>)> + use<'t> {
-        let origin = self.origin;
-        self.entries.iter().map(move |(key, value)| {
-            let place = origin.span(key.span());
-            let value = Value { span: origin.span(value.span()), content: value.get_ref(), origin };
-            (&**key.get_ref(), place, value)
+        self.parts.clone().into_iter().flat_map(|(entries, origin)| {
+            entries.iter().map(move |(key, value)| {
+                let place = origin.span(key.span());
+                let value = Value { span: origin.span(value.span()), content: value.get_ref(), origin };
+                (&**key.get_ref(), place, value)
+            })
         })
     }
 
@@ -218,7 +246,8 @@ impl<'t> Value<'t> {
             diagnostics.push(Diagnostic::error(self.span, message));
             return None;
         };
-        Some(Table { entries, origin: self.origin, title: title.to_owned(), span: self.span, known: Vec::new() })
+        let parts = vec![(entries, self.origin)];
+        Some(Table { parts, title: title.to_owned(), span: self.span, known: Vec::new() })
     }
 
     /// The table, where it is one.

@@ -11,7 +11,7 @@ use crate::source::Span;
 /// The attributes of one scope: `attributes = {..}` in `table`.
 pub fn layer(table: &mut Table, diagnostics: &mut Diagnostics) -> Layer {
     let mut layer = Layer::new();
-    let Some(values) = table.table("attributes", diagnostics) else { return layer };
+    let Some(values) = table.section("attributes", diagnostics) else { return layer };
     for (key, span, value) in values.entries() {
         let Some(name) = named(key, span, diagnostics) else { continue };
         if is_intrinsic(key) {
@@ -56,6 +56,29 @@ fn attribute_value(key: &str, value: &Value, diagnostics: &mut Diagnostics) -> O
 /// What was parsed; reported where it could not be.
 pub fn parsed<T>(result: Result<T, String>, span: Span, diagnostics: &mut Diagnostics) -> Option<T> {
     result.map_err(|message| diagnostics.push(Diagnostic::error(span, message))).ok()
+}
+
+/// One of several words.
+pub fn word(
+    table: &mut Table,
+    key: &'static str,
+    names: &[&'static str],
+    diagnostics: &mut Diagnostics,
+) -> Option<String> {
+    let (text, span) = table.text(key, diagnostics)?;
+    if names.contains(&text.as_str()) {
+        return Some(text);
+    }
+    let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    let message = format!("`{key}` is `{text}`, but can only be {}", names.join(" or "));
+    diagnostics.push(Diagnostic::error(span, message));
+    None
+}
+
+/// IP addresses: a list, or one.
+pub fn ip_addresses(table: &mut Table, key: &'static str, diagnostics: &mut Diagnostics) -> Vec<IpAddr> {
+    let texts = table.texts(key, diagnostics).unwrap_or_default();
+    texts.iter().filter_map(|found| ip_address(found, diagnostics)).collect()
 }
 
 /// A text as an IP address.

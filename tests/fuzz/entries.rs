@@ -53,7 +53,7 @@ pub fn run(inventory: &str, files: &[(&str, &[u8])]) -> Run {
     let mut sources = Sources::default();
     let mut diagnostics = Diagnostics::default();
     let file = sources.add("cluster.toml", inventory.to_owned());
-    let inventory = file::read(file, &sources, &mut diagnostics);
+    let inventory = file::read(&[file], &mut sources, &mut diagnostics);
     let mut tree = SourceTree::default();
     tree.files.extend(files.iter().map(|(path, content)| ((*path).to_owned(), content.to_vec())));
     let rolls = inventory.site.rolls.clone();
