@@ -168,6 +168,16 @@ impl<'g> Explainer<'g> {
         lines.into_iter().enumerate().map(|(index, line)| self.line(index + 1, line)).collect()
     }
 
+    /// The place that caused a line of the kickstart, from 1; `None` for kgen's own lines.
+    pub fn cause(&self, line: usize) -> Option<Span> {
+        let shown = |segment: &Segment| match segment {
+            Segment::Attribute { name, .. } => self.attributes.shown(name.as_str()).unwrap_or_default().to_owned(),
+            Segment::Literal { text, .. } => text.to_string(),
+            Segment::LineEnd | Segment::Template(_) => String::new(),
+        };
+        split(&self.variant.kickstart.text, shown).into_iter().nth(line.checked_sub(1)?)?.origin.map(|(span, _)| span)
+    }
+
     fn line(&self, number: usize, line: RawLine) -> LineOrigin {
         let place = line.origin.map(|(span, below)| {
             let start = self.generation.sources.location(span);

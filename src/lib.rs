@@ -49,17 +49,20 @@
 //! | one fault to the screen | the pass that found it, [`diagnostic`], [`cli`] |
 
 pub mod attribute;
+pub mod boot;
 pub mod cli;
 pub mod cohort;
 pub mod command;
 pub mod compile;
 pub mod condition;
 pub mod description;
+pub mod dhcp;
 pub mod diagnostic;
 pub mod emit;
 pub mod eval;
 pub mod expand;
 pub mod explain;
+pub mod files;
 pub mod generation;
 pub mod graph;
 pub mod inventory;
@@ -67,8 +70,10 @@ pub mod lint;
 pub mod name;
 pub mod picture;
 pub mod profile;
+pub mod readers;
 pub mod resolve;
 pub mod shipped;
+pub mod simulate;
 pub mod source;
 pub mod syntax;
 pub mod text;

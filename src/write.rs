@@ -42,6 +42,26 @@ impl WriteError {
     }
 }
 
+/// A directory that goes away with it, for files that are looked at before they are written for good.
+#[derive(Debug)]
+pub struct Scratch(tempfile::TempDir);
+
+impl Scratch {
+    /// Makes one where the system keeps temporary files.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub fn new() -> Result<Self, WriteError> {
+        let made = tempfile::Builder::new().prefix("kgen-").tempdir();
+        made.map(Self).map_err(|error| WriteError::new(Path::new("a temporary directory"), error))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
 /// What happened to one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -51,6 +71,17 @@ pub enum Change {
     Changed,
     /// It was as it should be, and was not touched.
     Same,
+}
+
+impl Change {
+    /// In a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Change::New => "new",
+            Change::Changed => "changed",
+            Change::Same => "unchanged",
+        }
+    }
 }
 
 /// Who may read a file.
@@ -101,6 +132,9 @@ impl Output {
     /// The disk is full or read-only; the old file is then as it was.
     pub fn write(&self, path: &str, content: &[u8], access: Access) -> Result<Change, WriteError> {
         let path = self.root.join(path);
+        if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
+            std::fs::create_dir_all(folder).map_err(|error| WriteError::new(folder, error))?;
+        }
         let mode = if access == Access::Private { 0o600 } else { 0o644 };
         let before = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file);
         if before
@@ -111,6 +145,20 @@ impl Output {
             return Ok(Change::Same);
         }
         whole(&path, content, mode).map_err(|error| WriteError::new(&path, error))?;
+        Ok(if before.is_some() { Change::Changed } else { Change::New })
+    }
+
+    /// Copies a file of any size, if it differs from what is there.
+    ///
+    /// # Errors
+    /// It cannot be read, or the disk is full or read-only; the old file is then as it was.
+    pub fn copy(&self, from: &Path, path: &str) -> Result<Change, WriteError> {
+        let path = self.root.join(path);
+        let before = path.symlink_metadata().ok().filter(std::fs::Metadata::is_file);
+        if before.is_some() && same_files(from, &path).unwrap_or(false) {
+            return Ok(Change::Same);
+        }
+        copied(from, &path).map_err(|error| WriteError::new(&path, error))?;
         Ok(if before.is_some() { Change::Changed } else { Change::New })
     }
 
@@ -149,6 +197,36 @@ fn remove(path: &Path) -> Result<(), WriteError> {
 
 fn same_content(path: &Path, content: &[u8]) -> bool {
     std::fs::read(path).is_ok_and(|before| before == content)
+}
+
+/// Whether two files have the same bytes, read side by side.
+fn same_files(one: &Path, other: &Path) -> io::Result<bool> {
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    if one.metadata()?.len() != other.metadata()?.len() {
+        return Ok(false);
+    }
+    let mut buffers = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    loop {
+        let read = one.read(&mut buffers.0)?;
+        if read == 0 {
+            return Ok(true);
+        }
+        other.read_exact(&mut buffers.1[..read])?;
+        if buffers.0[..read] != buffers.1[..read] {
+            return Ok(false);
+        }
+    }
+}
+
+fn copied(from: &Path, path: &Path) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let mut new = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
+    io::copy(&mut File::open(from)?, new.as_file_mut())?;
+    new.as_file().sync_data()?;
+    new.as_file().set_permissions(Permissions::from_mode(0o644))?;
+    new.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 fn first_line(path: &Path) -> String {

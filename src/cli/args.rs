@@ -64,7 +64,7 @@ pub enum Color {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Write the kickstart of each host to DIR/ks/HOST.ks
+    /// Write kickstarts, boot scripts, DHCP, DNS and other files of the site to a directory
     Compile(Compile),
     /// Report everything that is wrong, without writing anything
     Check(Check),
@@ -72,6 +72,11 @@ pub enum Command {
     Profile(Profile),
     /// Tell where a line, a package, an attribute or a module of a host comes from
     Explain(Explain),
+    /// Show what a machine would get when it boots, stage by stage
+    Simulate(Simulate),
+    /// Write the inventory in another form, or read one in another form
+    #[command(subcommand)]
+    Inventory(InventoryCommand),
     /// Draw the inheritance graph
     Graph(Graph),
     /// List hosts, appliances, modules, attributes or rolls
@@ -99,9 +104,12 @@ pub struct Compile {
     /// Where to write; only files that differ are written, each whole or not at all
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub output: PathBuf,
-    /// Remove kickstarts of hosts that are no longer in the inventory
+    /// Remove kickstarts of hosts that are no longer in the inventory; their boot scripts are always removed
     #[arg(long, conflicts_with = "hosts")]
     pub prune: bool,
+    /// Have every output read by its real reader first, where that is installed; write nothing if one refuses
+    #[arg(long)]
+    pub check_with_readers: bool,
     /// How it is printed.
     #[command(flatten)]
     pub printed: Printed,
@@ -167,6 +175,74 @@ pub struct Explain {
     /// How it is printed.
     #[command(flatten)]
     pub printed: Printed,
+}
+
+/// `kgen simulate`.
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// The hardware address that the machine shows: Ethernet, InfiniBand or a GUID
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: String,
+    /// Its client architecture (DHCP option 93): 0 BIOS, 7 or 9 UEFI x86_64, 11 aarch64, 16 and 19 their HTTP boot
+    #[arg(long, value_name = "NUMBER")]
+    pub arch: Option<u16>,
+    /// Its user class (DHCP option 77), such as iPXE
+    #[arg(long, value_name = "CLASS")]
+    pub user_class: Option<String>,
+    /// Its DHCP client identifier: octets in hexadecimal
+    #[arg(long, value_name = "OCTETS")]
+    pub client_id: Option<String>,
+    /// The network that it asks in [default: that of its host, else the first with a pool]
+    #[arg(long, value_name = "NAME")]
+    pub network: Option<String>,
+    /// The loader that it has [default: what DHCP names]
+    #[arg(long, value_enum)]
+    pub loader: Option<Loader>,
+    /// How it is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// Loaders that read boot scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Loader {
+    /// iPXE
+    Ipxe,
+    /// PXELINUX
+    Pxelinux,
+    /// GRUB
+    Grub,
+    /// Firmware that loads by HTTP, then the loader that it is given
+    Httpboot,
+}
+
+/// `kgen inventory`.
+#[derive(Debug, Subcommand)]
+pub enum InventoryCommand {
+    /// Print the inventory as JSON, or its hosts as a table (CSV with Stacki's columns)
+    Export {
+        /// The form
+        #[arg(long, value_enum, default_value_t = TableFormat::Json)]
+        format: TableFormat,
+    },
+    /// Read a JSON inventory or a table of hosts, check it with the site, and write it to cluster.d beside cluster.toml
+    Import {
+        /// A file that ends in .json or .csv
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// Replace what an earlier import of a file of this name wrote
+        #[arg(long)]
+        replace: bool,
+    },
+}
+
+/// Forms of inventories that are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TableFormat {
+    /// Networks, distributions, appliances, attributes and hosts, every range as its hosts
+    Json,
+    /// Hosts, a line for each interface
+    Csv,
 }
 
 /// `kgen graph`.

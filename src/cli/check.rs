@@ -1,7 +1,7 @@
 //! `kgen check`: everything that is wrong, and nothing written.
 
 use crate::cli::args::Format;
-use crate::cli::compile::check_hosts;
+use crate::cli::compile::{boot_plan, check_hosts};
 use crate::cli::session::{Failure, Session};
 use crate::lint;
 
@@ -11,6 +11,7 @@ pub fn run(session: &mut Session) -> Result<(), Failure> {
     session.summary = true;
     let generation = session.generation(&[])?;
     check_hosts(session, &generation);
+    boot_plan(session, &generation)?;
     if !session.diagnostics.has_errors() {
         // What is broken is no sign of what was meant.
         lint::lint(&generation, &mut session.diagnostics);

@@ -1,59 +1,96 @@
-//! `kgen compile`: the kickstarts of all hosts to files.
+//! `kgen compile`: all files of a site to a directory.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::Path;
 
-use rayon::prelude::*;
-
-use crate::cli::args::Compile;
-use crate::cli::session::{Failure, Progress, Session};
+use crate::cli::args::{Compile, Format};
+use crate::cli::publish::{Counts, publish, remove};
+use crate::cli::review::review;
+use crate::cli::session::{Failure, Session};
+use crate::files::{BootPlan, SCRIPT_FOLDERS, check_boot_files, kickstart_path};
 use crate::generation::{Generation, HostFaults};
 use crate::inventory::Host;
 use crate::lint;
-use crate::name::HostName;
-use crate::write::{Access, Change, Output, WriteError};
+use crate::source::files_below;
+use crate::write::Output;
+use rayon::prelude::*;
 
-/// The folder of kickstarts below the output directory.
-const FOLDER: &str = "ks";
-
-/// Compiles, checks every host, and only then writes.
+/// Compiles, checks every host, has the real readers look at everything if asked to, and only then writes.
 pub fn run(session: &mut Session, arguments: &Compile) -> Result<(), Failure> {
     let generation = session.generation(&arguments.hosts)?;
     check_hosts(session, &generation);
+    let plan = boot_plan(session, &generation)?;
     if session.is_strict() {
         lint::lint(&generation, &mut session.diagnostics);
     }
     session.stop_on_errors()?;
-    let output = Output::open(&arguments.output, &[FOLDER])?;
-    let hosts: Vec<&Host> =
-        generation.inventory.hosts.values().filter(|host| generation.variant(host).is_some()).collect();
-    let progress = session.progress();
-    let changes = write_all(&generation, &hosts, &output, &progress);
-    progress.clear();
-    let changes = changes?;
-    let removed = if arguments.prune { prune(&output, &hosts)? } else { Vec::new() };
-    let count = |change| changes.iter().filter(|found| **found == change).count();
-    let mut summary = format!(
-        "{} hosts, {} variants, generation {}: {} new, {} changed, {} unchanged",
-        hosts.len(),
-        generation.variants.len(),
-        generation.id,
-        count(Change::New),
-        count(Change::Changed),
-        count(Change::Same)
-    );
-    if arguments.prune {
-        summary.push_str(&format!(", {} removed", removed.len()));
+    let everything = arguments.hosts.is_empty();
+    if arguments.check_with_readers {
+        review(session, &generation, plan.as_ref(), everything)?;
+        session.stop_on_errors()?;
     }
-    let first = hosts.first().map(|host| arguments.output.join(FOLDER).join(format!("{}.ks", host.name)));
-    if session.format == crate::cli::args::Format::Json {
+    let folders: Vec<&str> = ["ks"].into_iter().chain(SCRIPT_FOLDERS.iter().map(|(folder, _)| *folder)).collect();
+    let folders = if plan.is_some() { &folders[..] } else { &folders[..1] };
+    let output = Output::open(&arguments.output, folders)?;
+    let progress = session.progress();
+    let written = publish(&generation, plan.as_ref(), everything, &output, &progress);
+    progress.clear();
+    let mut counts = written?;
+    if everything && let Some((from, _)) = &generation.inventory.site.boot_files {
+        copy_boot_files(&session.directory.join(from), &output, &mut counts)?;
+    }
+    if everything {
+        counts.removed = remove(&generation, plan.as_ref(), arguments.prune, &output)?;
+    }
+    report(session, arguments, &generation, &counts)
+}
+
+fn report(session: &Session, arguments: &Compile, generation: &Generation, counts: &Counts) -> Result<(), Failure> {
+    let compiled: Vec<&Host> =
+        generation.inventory.hosts.values().filter(|host| generation.variant(host).is_some()).collect();
+    let (hosts, variants) = (compiled.len(), generation.variants.len());
+    if session.format == Format::Json {
         return session.print_json(&serde_json::json!({
-            "hosts": hosts.len(), "variants": generation.variants.len(), "generation": generation.id,
-            "new": count(Change::New), "changed": count(Change::Changed), "unchanged": count(Change::Same), "removed": removed,
+            "hosts": hosts, "variants": variants, "generation": generation.id,
+            "new": counts.new, "changed": counts.changed, "unchanged": counts.same, "removed": counts.removed,
         }));
     }
-    let example = first.map(|path| format!("look at {}\n", path.display())).unwrap_or_default();
+    let mut summary = format!(
+        "{hosts} hosts, {variants} variants, generation {}: {} new, {} changed, {} unchanged",
+        generation.id, counts.new, counts.changed, counts.same
+    );
+    if arguments.prune || !counts.removed.is_empty() {
+        summary.push_str(&format!(", {} removed", counts.removed.len()));
+    }
+    let example = compiled.first().map(|host| arguments.output.join(kickstart_path(host)));
+    let example = example.map(|path| format!("look at {}\n", path.display())).unwrap_or_default();
     session.print(&format!("{summary}\n{example}"))
+}
+
+/// The files that the site keeps to boot with, beside the scripts.
+fn copy_boot_files(from: &Path, output: &Output, counts: &mut Counts) -> Result<(), Failure> {
+    for path in files_below(from, &[])? {
+        let name = path.strip_prefix(from).unwrap_or(&path);
+        counts.add(output.copy(&path, &format!("boot/{}", name.display()))?);
+    }
+    Ok(())
+}
+
+/// What every machine does at its next boot; reports what is wrong with it, and files that it needs and that are not
+/// among the site's boot files.
+pub fn boot_plan(session: &mut Session, generation: &Generation) -> Result<Option<BootPlan>, Failure> {
+    let Some(plan) = BootPlan::new(&generation.inventory, &mut session.diagnostics) else { return Ok(None) };
+    if let Some((from, place)) = &generation.inventory.site.boot_files {
+        let from = session.directory.join(from);
+        if !from.is_dir() {
+            let message = format!("there is no directory {} with boot files", from.display());
+            session.diagnostics.push(crate::diagnostic::Diagnostic::error(*place, message));
+            return Ok(Some(plan));
+        }
+        let there = files_below(&from, &[])?;
+        let names = there.iter().filter_map(|path| Some(path.strip_prefix(&from).ok()?.to_string_lossy().into_owned()));
+        check_boot_files(&generation.inventory, &plan, &names.collect(), &mut session.diagnostics);
+    }
+    Ok(Some(plan))
 }
 
 /// Fills in every host once, so that faults of single hosts are found before anything is written.
@@ -74,40 +111,4 @@ pub fn check_hosts(session: &mut Session, generation: &Generation) {
     });
     generation.check_commands(&mut faults);
     faults.report(&mut session.diagnostics);
-}
-
-/// Writes all hosts with a buffer for each thread: memory does not grow with the output.
-fn write_all(
-    generation: &Generation,
-    hosts: &[&Host],
-    output: &Output,
-    progress: &Progress,
-) -> Result<Vec<Change>, WriteError> {
-    let done = AtomicUsize::new(0);
-    let written = hosts.par_iter().map_init(Vec::new, |buffer, host| {
-        buffer.clear();
-        let mut faults = HostFaults::default();
-        if !generation.emit(host, buffer, &mut faults) {
-            return Ok(Change::Same); // reported by `check_hosts`, which stopped us before
-        }
-        // A kickstart that holds a secret is its owner's to read.
-        let access = if generation.holds_secret(host) { Access::Private } else { Access::Public };
-        let change = output.write(&format!("{FOLDER}/{}.ks", host.name), buffer, access)?;
-        let count = done.fetch_add(1, Ordering::Relaxed) + 1;
-        if count.is_multiple_of(100) {
-            progress.tell("written", count, hosts.len());
-        }
-        Ok(change)
-    });
-    written.collect()
-}
-
-/// Files of hosts that are gone, if kgen wrote them.
-fn prune(output: &Output, hosts: &[&Host]) -> Result<Vec<String>, WriteError> {
-    let keep: BTreeSet<String> = hosts.iter().map(|host| format!("{}.ks", host.name)).collect();
-    let ours = |name: &str, line: &str| {
-        name.strip_suffix(".ks").is_some_and(|host| HostName::new(host).is_some())
-            && line.starts_with("# Kickstart by kgen ")
-    };
-    output.prune(FOLDER, &keep, ours)
 }

@@ -7,10 +7,14 @@ mod compile;
 mod explain;
 mod graph;
 mod init;
+mod inventory;
 mod list;
 mod manual;
 mod profile;
+mod publish;
+mod review;
 mod session;
+mod simulate;
 mod table;
 
 use std::io::Write;
@@ -45,6 +49,8 @@ pub fn run() -> ExitCode {
         Command::Check(_) => check::run(&mut session),
         Command::Profile(arguments) => profile::run(&mut session, &arguments),
         Command::Explain(arguments) => explain::run(&mut session, &arguments),
+        Command::Simulate(arguments) => simulate::run(&mut session, &arguments),
+        Command::Inventory(arguments) => inventory::run(&mut session, &arguments),
         Command::Graph(arguments) => graph::run(&mut session, &arguments),
         Command::List(arguments) => list::run(&mut session, &arguments),
         Command::Init(arguments) => init::run(&mut session, &arguments),
@@ -69,7 +75,12 @@ fn format_of(command: &Command) -> Format {
         Command::Profile(arguments) => arguments.printed.format,
         Command::Explain(arguments) => arguments.printed.format,
         Command::List(arguments) => arguments.printed.format,
-        Command::Graph(_) | Command::Init(_) | Command::Completions { .. } | Command::Man { .. } => Format::Text,
+        Command::Simulate(arguments) => arguments.printed.format,
+        Command::Inventory(_)
+        | Command::Graph(_)
+        | Command::Init(_)
+        | Command::Completions { .. }
+        | Command::Man { .. } => Format::Text,
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Session {
     pub diagnostics: Diagnostics,
     /// Texts of what was read so far; shared with a generation once there is one.
     pub sources: Arc<Sources>,
+    /// The directory of the inventory that was read.
+    pub directory: PathBuf,
     /// Whether notes are shown.
     pub notes: bool,
     /// Whether the last line of a summary tells the counts.
@@ -83,7 +85,7 @@ impl Session {
     /// A run with these options.
     pub fn new(options: Global, format: Format) -> Self {
         let (diagnostics, sources) = (Diagnostics::default(), Arc::new(Sources::default()));
-        Self { options, format, diagnostics, sources, notes: false, summary: false }
+        Self { options, format, diagnostics, sources, directory: PathBuf::new(), notes: false, summary: false }
     }
 
     /// Whether warnings fail.
@@ -99,6 +101,16 @@ impl Session {
 
     /// Reads the inventory that the command line names, or the nearest: a file, and those of the directory beside it.
     pub fn site(&mut self) -> Result<Site, Failure> {
+        self.site_with(None)
+    }
+
+    /// The directory beside the inventory that holds more of it.
+    pub fn parts_directory(&self) -> Result<PathBuf, Failure> {
+        Ok(self.site_path()?.with_extension("d"))
+    }
+
+    /// The same as if a file were among those of the directory, under another name.
+    pub fn site_with(&mut self, more: Option<(&Path, &Path)>) -> Result<Site, Failure> {
         let path = self.site_path()?;
         let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let mut ids = Vec::new();
@@ -106,7 +118,12 @@ impl Session {
             ids.push(self.site_file(&path)?);
         }
         for part in files_below(&path.with_extension("d"), &[".toml", ".json", ".csv"])? {
-            ids.push(self.site_file(&part)?);
+            if more.is_none_or(|(_, place)| place != part) {
+                ids.push(self.site_file(&part)?);
+            }
+        }
+        if let Some((file, _)) = more {
+            ids.push(self.site_file(file)?);
         }
         if ids.is_empty() {
             read_file(&path)?;
@@ -118,6 +135,7 @@ impl Session {
         if inventory.site.name.is_empty() && self.diagnostics.has_errors() {
             return Err(Failure::Faults);
         }
+        self.directory.clone_from(&directory);
         Ok(Site { inventory: Arc::new(inventory), directory })
     }
 
@@ -269,6 +287,13 @@ impl Session {
         if self.diagnostics.has_errors() { Err(Failure::Faults) } else { Ok(()) }
     }
 
+    /// Tells a person something that is neither a result nor a fault.
+    pub fn remark(&self, text: &str) {
+        if self.format == Format::Text {
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
     /// Shows what is going on, where a person looks.
     pub fn progress(&self) -> Progress {
         Progress { shown: io::stderr().is_terminal() && self.format == Format::Text }
@@ -354,6 +379,11 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// One that nobody sees.
+    pub fn silent() -> Self {
+        Self { shown: false }
+    }
+
     /// `done` of `all`.
     pub fn tell(&self, what: &str, done: usize, all: usize) {
         if self.shown {

@@ -7,11 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
+use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use crate::attribute::{Attributes, Secrets, Value as AttributeValue};
+use crate::emit::values::{HostValue, HostsValue, network, networks, shown_attributes, site};
 use crate::inventory::{Host, Inventory};
+use crate::name::NetworkName;
 use crate::text::TemplateText;
 
 /// A template is wrong, or names something that is not there.
@@ -33,6 +35,8 @@ pub struct Templates {
     secrets: Option<Secrets>,
     /// What templates gave that do not look at the host, by source.
     shared: Mutex<BTreeMap<String, Result<Arc<str>, TemplateError>>>,
+    /// Whether a prepared template reads attributes: to gather them costs more than the rest of a boot script.
+    wants_attributes: bool,
 }
 
 impl std::fmt::Debug for Templates {
@@ -64,10 +68,85 @@ pub fn check(template: &TemplateText) -> Result<(), TemplateError> {
     environment().template_from_str(&template.source).map(|_| ()).map_err(|error| describe(&error))
 }
 
+/// Plain values by name, for templates.
+pub type Facts = BTreeMap<&'static str, String>;
+
+/// What the templates of one host's boot see.
+#[derive(Debug)]
+pub struct Context(Value);
+
 impl Templates {
+    /// For templates that are filled in for many hosts: parsed once. What is wrong with their syntax is told when they
+    /// are filled in.
+    pub fn prepared(inventory: Arc<Inventory>, templates: &[&TemplateText]) -> Self {
+        let mut made = Self::new(inventory, None);
+        made.wants_attributes = templates.iter().any(|template| reads_attributes(template));
+        for template in templates {
+            let _ = made.environment.add_template_owned(template.source.clone(), template.source.clone());
+        }
+        made
+    }
+
+    /// What templates of boot actions see. Boot scripts are for everybody to read: there is no secret in it.
+    pub fn context(
+        &self,
+        host: Option<&Host>,
+        facts: &Facts,
+        distribution: Option<&Facts>,
+        on: Option<&NetworkName>,
+    ) -> Context {
+        let inventory = &self.inventory;
+        let mut values: BTreeMap<&'static str, Value> =
+            facts.iter().map(|(name, value)| (*name, Value::from(value.clone()))).collect();
+        values.insert("site", site(inventory));
+        if let Some(host) = host {
+            if self.wants_attributes {
+                values.insert("attributes", shown_attributes(inventory, host));
+            }
+            let inventory = Arc::clone(inventory);
+            values.insert("host", Value::from_object(HostValue { inventory, name: host.name.to_string() }));
+        }
+        if let Some(distribution) = distribution {
+            values.insert("distribution", of_facts(distribution));
+        }
+        if let Some(found) = on.and_then(|name| inventory.networks.get_key_value(name.as_str())) {
+            values.insert("network", network(inventory, found));
+        }
+        Context(Value::from(values))
+    }
+
+    /// The text of a template among those that [`Templates::prepared`] was given.
+    ///
+    /// # Errors
+    /// It does not parse, names something that is not there, or a filter refuses a value.
+    pub fn render_prepared(&self, template: &TemplateText, context: &Context) -> Result<String, TemplateError> {
+        match self.environment.get_template(&template.source) {
+            Ok(parsed) => parsed.render(&context.0).map_err(|error| describe(&error)),
+            Err(_) => {
+                check(template)?;
+                let parsed = self.environment.template_from_str(&template.source).map_err(|error| describe(&error))?;
+                parsed.render(&context.0).map_err(|error| describe(&error))
+            }
+        }
+    }
+
+    /// The text of a template that sees plain values, and the site.
+    ///
+    /// # Errors
+    /// As [`Templates::render_prepared`].
+    pub fn render_facts(&self, template: &TemplateText, facts: &Facts) -> Result<String, TemplateError> {
+        self.render_prepared(template, &self.context(None, facts, None, None))
+    }
+
     /// For the hosts of this inventory. With `secrets`, a host's own stand in what is rendered for it.
     pub fn new(inventory: Arc<Inventory>, secrets: Option<Secrets>) -> Self {
-        Self { environment: environment(), inventory, secrets, shared: Mutex::new(BTreeMap::new()) }
+        Self {
+            environment: environment(),
+            inventory,
+            secrets,
+            shared: Mutex::new(BTreeMap::new()),
+            wants_attributes: true,
+        }
     }
 
     /// The text that a template gives for a host.
@@ -124,112 +203,8 @@ impl Templates {
     }
 }
 
-fn site(inventory: &Inventory) -> Value {
-    let site = &inventory.site;
-    let pairs = [
-        ("name", site.name.clone()),
-        ("domain", site.domain.clone().unwrap_or_default()),
-        ("server", site.server.clone().unwrap_or_default()),
-    ];
-    Value::from(BTreeMap::from(pairs))
-}
-
-fn networks(inventory: &Inventory) -> Value {
-    let describe = |(name, network): (&crate::name::NetworkName, &crate::inventory::network::Network)| {
-        let mut values = BTreeMap::from([
-            ("name", Value::from(name.to_string())),
-            ("subnet", Value::from(network.subnet.to_string())),
-            ("netmask", Value::from(network.subnet.netmask().to_string())),
-            ("prefix", Value::from(network.subnet.prefix)),
-        ]);
-        values.insert("gateway", network.gateway.map_or(Value::from(()), |gateway| Value::from(gateway.to_string())));
-        Value::from(values)
-    };
-    inventory.networks.iter().map(describe).collect()
-}
-
-/// The list `hosts`. Hosts are looked at one by one: ten thousand are not copied for one template.
-#[derive(Debug)]
-struct HostsValue(Arc<Inventory>);
-
-impl Object for HostsValue {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Seq
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let host = self.0.hosts.values().nth(key.as_usize()?)?;
-        Some(Value::from_object(HostValue { inventory: Arc::clone(&self.0), name: host.name.to_string() }))
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let this = Arc::clone(self);
-        let names: Vec<_> = this.0.hosts.keys().map(ToString::to_string).collect();
-        Enumerator::Iter(Box::new(
-            names.into_iter().map(move |name| Value::from_object(HostValue { inventory: Arc::clone(&this.0), name })),
-        ))
-    }
-}
-
-/// One host.
-#[derive(Debug)]
-struct HostValue {
-    inventory: Arc<Inventory>,
-    name: String,
-}
-
-impl Object for HostValue {
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let host = self.inventory.hosts.get(self.name.as_str())?;
-        let inventory = &self.inventory;
-        let text = |name: &str| inventory.intrinsic(host, name).map(Value::from);
-        match key.as_str()? {
-            "name" => text("hostname"),
-            "address" => Some(text("hostaddr").unwrap_or(Value::from(()))),
-            "mac" => Some(text("ksmac").unwrap_or(Value::from(()))),
-            "rack" => Some(host.rack.map_or(Value::from(()), Value::from)),
-            "rank" => Some(host.rank.map_or(Value::from(()), Value::from)),
-            "interfaces" => Some(host.interfaces.iter().map(interface).collect()),
-            "attributes" => Some(shown_attributes(inventory, host)),
-            name @ ("fqdn" | "appliance" | "arch" | "os" | "target") => text(name),
-            _ => None,
-        }
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Str(&[
-            "name",
-            "fqdn",
-            "appliance",
-            "arch",
-            "os",
-            "target",
-            "rack",
-            "rank",
-            "address",
-            "mac",
-            "interfaces",
-            "attributes",
-        ])
-    }
-}
-
-fn interface(interface: &crate::inventory::Interface) -> Value {
-    let optional = |text: Option<String>| text.map_or(Value::from(()), Value::from);
-    Value::from(BTreeMap::from([
-        ("name", Value::from(interface.name.clone())),
-        ("network", optional(interface.network.as_ref().map(ToString::to_string))),
-        ("mac", optional(interface.address.as_ref().map(ToString::to_string))),
-        ("address", optional(interface.ip.map(|ip| ip.to_string()))),
-    ]))
-}
-
-/// Another host's secrets are nobody's business: they are not there, and asking for one is an error.
-fn shown_attributes(inventory: &Inventory, host: &Host) -> Value {
-    let attributes = inventory.attributes(host);
-    let plain = attributes.all().into_iter().filter(|(_, (_, entry))| !entry.value.is_secret());
-    let values = plain.map(|(name, (_, entry))| (name.to_string(), entry.value.shown().to_owned()));
-    Value::from(values.collect::<BTreeMap<String, String>>())
+fn of_facts(facts: &Facts) -> Value {
+    facts.iter().map(|(name, value)| (*name, Value::from(value.clone()))).collect::<BTreeMap<_, _>>().into()
 }
 
 /// What is wrong, without the values: minijinja's own debug output would print them.

@@ -1,0 +1,445 @@
+//! What a host does at its next boot: its action with every template filled in. Pure; no loader's language.
+//!
+//! Between [`crate::inventory::action`], which has templates, and the emitters of boot scripts, which take a
+//! [`BootEntry`] as it is: what it holds stands in a script of every loader and cannot end anything there.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::diagnostic::Diagnostic;
+use crate::emit::template::{Context, Facts, TemplateError, Templates};
+use crate::inventory::action::{BootAction, Steps, Way, Words, is_plain_path};
+use crate::inventory::network::{Network, parts};
+use crate::inventory::{Host, Inventory};
+use crate::name::{ActionName, DistributionName};
+use crate::source::Span;
+use crate::text::TemplateText;
+
+/// The file that makes the root of a diskless host writable; beside the other boot files.
+pub const OVERLAY_INITRD: &str = "kgen-overlay.img";
+
+/// What a machine does at its next boot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootEntry {
+    /// The action's name.
+    pub action: ActionName,
+    /// What people call it: letters, digits, spaces and a few signs.
+    pub title: String,
+    /// How it starts.
+    pub start: Start,
+}
+
+/// How a boot starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// With what is on the machine, or next in its firmware's list.
+    Local,
+    /// With a kernel, or a program that is loaded like one.
+    Kernel {
+        /// URL, or path relative to the boot files.
+        kernel: String,
+        /// The same, in order.
+        initrds: Vec<String>,
+        /// Words without quotes, backslashes and control characters; some hold single spaces.
+        arguments: Vec<String>,
+        /// Whether it is a Linux, which wants to know the interface that it was booted from.
+        is_linux: bool,
+    },
+    /// With a disk of the network: an iSCSI URI (RFC 4173).
+    San {
+        /// The URI.
+        target: String,
+    },
+}
+
+/// Fills in the boot actions of an inventory.
+#[derive(Debug)]
+pub struct Boot<'i> {
+    inventory: &'i Inventory,
+    templates: Templates,
+    /// By distribution, architecture and network: each is the same for all hosts there.
+    media: BTreeMap<MediaKey<'i>, Result<Media, Diagnostic>>,
+}
+
+type MediaKey<'i> = (&'i str, &'i str, Option<&'i str>);
+
+/// The parts of a distribution, filled in.
+#[derive(Clone, Debug, Default)]
+struct Media {
+    facts: Facts,
+}
+
+impl<'i> Boot<'i> {
+    /// For all hosts of an inventory.
+    pub fn new(inventory: &'i std::sync::Arc<Inventory>) -> Self {
+        let used: Vec<&TemplateText> =
+            inventory.actions.values().flat_map(BootAction::all_steps).flat_map(Steps::templates).collect();
+        let templates = Templates::prepared(std::sync::Arc::clone(inventory), &used);
+        let mut boot = Self { inventory, templates, media: BTreeMap::new() };
+        for host in inventory.hosts.values() {
+            boot.prepare(host.distribution.as_ref(), Some(host));
+        }
+        boot.prepare(inventory.site.distribution.as_ref(), None);
+        boot
+    }
+
+    fn prepare(&mut self, distribution: Option<&'i DistributionName>, host: Option<&'i Host>) {
+        let Some(key) = self.media_key(distribution, host) else { return };
+        if !self.media.contains_key(&key) {
+            let network = host.and_then(|host| self.inventory.boot_network(host));
+            let media = self.fill_media(key, network);
+            self.media.insert(key, media);
+        }
+    }
+
+    fn media_key(&self, distribution: Option<&'i DistributionName>, host: Option<&'i Host>) -> Option<MediaKey<'i>> {
+        let network = host.and_then(|host| host.boot_interface()?.network.as_ref()).map(|name| name.as_str());
+        Some((distribution?.as_str(), host.map_or("", |host| &*host.arch), network))
+    }
+
+    /// What the next boot of a host is; of a machine that is in no inventory where there is none.
+    ///
+    /// # Errors
+    /// A template does not work, or what it gives cannot stand in a boot script.
+    pub fn entry(&self, host: Option<&'i Host>) -> Result<BootEntry, Box<Diagnostic>> {
+        let site = &self.inventory.site;
+        let unknown = || site.unknown.as_ref().map(|(name, _)| name.clone());
+        let name =
+            host.map_or_else(|| unknown().unwrap_or_else(crate::inventory::action::local), |host| host.boot.clone());
+        // A name that is not declared was told where it stands.
+        let Some(action) = self.inventory.actions.get(&name) else {
+            return Ok(BootEntry { title: name.to_string(), action: name, start: Start::Local });
+        };
+        let distribution = host.map_or(site.distribution.as_ref(), |host| host.distribution.as_ref());
+        let place = match host {
+            Some(host) => host.span,
+            None => site.unknown.as_ref().map_or(action.span, |(_, place)| *place),
+        };
+        let filling = Filling { boot: self, host, distribution, action, name: &name, place };
+        let steps = action.steps_for(host, distribution);
+        let title = steps.iter().rev().find_map(|steps| steps.title.clone()).unwrap_or_else(|| name.to_string());
+        let start = match action.way {
+            Way::Local => Start::Local,
+            Way::Iscsi => filling.san(&steps)?,
+            Way::Kernel | Way::Program | Way::Diskless => filling.kernel(&steps)?,
+        };
+        Ok(BootEntry { action: name.clone(), title, start })
+    }
+
+    /// Fills in the parts of a distribution for one architecture and network.
+    fn fill_media(&self, (name, arch, _): MediaKey, network: Option<&Network>) -> Result<Media, Diagnostic> {
+        let Some(distribution) = self.inventory.distributions.get(name) else { return Ok(Media::default()) };
+        let mut facts = self.facts(network);
+        facts.insert("name", name.to_owned());
+        facts.insert("arch", arch.to_owned());
+        facts.extend(distribution.target.as_ref().map(|target| ("target", target.to_string())));
+        let fill = |template: &TemplateText, facts: &Facts| {
+            self.templates.render_facts(template, facts).map_err(|error| fault(template, &error))
+        };
+        if let Some(url) = distribution.part(arch, |media| media.url.as_ref()) {
+            let url = fill(url, &facts)?;
+            facts.insert("url", url.trim_end_matches('/').to_owned());
+        }
+        if let Some(kernel) = distribution.part(arch, |media| media.kernel.as_ref()) {
+            facts.insert("kernel", fill(kernel, &facts)?);
+        } else if let Some(url) = facts.get("url") {
+            facts.insert("kernel", format!("{url}/images/pxeboot/vmlinuz"));
+        }
+        if let Some(initrds) = distribution.part(arch, |media| media.initrds.as_ref()) {
+            let filled: Result<Vec<String>, Diagnostic> = initrds.iter().map(|initrd| fill(initrd, &facts)).collect();
+            facts.insert("initrds", filled?.join(" "));
+        } else if let Some(url) = facts.get("url") {
+            facts.insert("initrds", format!("{url}/images/pxeboot/initrd.img"));
+        }
+        for (key, template) in [
+            ("stage2", distribution.part(arch, |media| media.stage2.as_ref())),
+            ("packages", distribution.part(arch, |media| media.packages.as_ref())),
+        ] {
+            let filled = template.map(|template| fill(template, &facts)).transpose()?;
+            let filled = filled.or_else(|| facts.get("url").cloned());
+            facts.extend(filled.map(|filled| (key, filled)));
+        }
+        Ok(Media { facts })
+    }
+
+    /// What holds for a network.
+    fn facts(&self, network: Option<&Network>) -> Facts {
+        let server = self.inventory.server(network);
+        let address = server.as_deref().map(|server| parts(server).1.to_owned());
+        let mut facts = Facts::new();
+        facts.extend(server.map(|server| ("server", server)));
+        facts.extend(address.map(|address| ("server_address", address)));
+        facts
+    }
+}
+
+/// The URL of a host's kickstart.
+pub fn kickstart_url(inventory: &Inventory, host: &Host) -> Option<String> {
+    Some(format!("{}/ks/{}.ks", inventory.server(inventory.boot_network(host))?, host.name))
+}
+
+/// The URL of what configures a diskless host when it boots.
+pub fn configure_url(inventory: &Inventory, host: &Host) -> Option<String> {
+    Some(format!("{}/ks/{}.sh", inventory.server(inventory.boot_network(host))?, host.name))
+}
+
+/// Whether a host runs from a root that it shares.
+pub fn is_diskless(inventory: &Inventory, host: &Host) -> bool {
+    inventory.actions.get(&host.boot).is_some_and(|action| action.way == Way::Diskless)
+}
+
+fn fault(template: &TemplateText, error: &TemplateError) -> Diagnostic {
+    let fault = Diagnostic::error(template.span, format!("the template does not work: {}", error.message));
+    if error.undefined {
+        return fault.hint(
+            "templates of boot actions see `host`, `attributes` (but no secrets), `site`, `network`, `distribution`, `server`, `server_address` and `kickstart`; those of distributions `server`, `server_address`, `name`, `arch`, `target` and `url`",
+        );
+    }
+    fault
+}
+
+/// One action for one host.
+struct Filling<'f, 'i> {
+    boot: &'f Boot<'i>,
+    host: Option<&'i Host>,
+    distribution: Option<&'i DistributionName>,
+    action: &'f BootAction,
+    name: &'f ActionName,
+    /// Where the host, or what unknown machines do, is declared.
+    place: Span,
+}
+
+impl Filling<'_, '_> {
+    fn context(&self) -> Result<Context, Box<Diagnostic>> {
+        let network = self.host.and_then(|host| self.boot.inventory.boot_network(host));
+        let mut facts = self.boot.facts(network);
+        let kickstart = self.host.and_then(|host| kickstart_url(self.boot.inventory, host));
+        facts.extend(kickstart.map(|kickstart| ("kickstart", kickstart)));
+        let key = self.boot.media_key(self.distribution, self.host);
+        let media = match key.and_then(|key| self.boot.media.get(&key)) {
+            Some(Ok(media)) => Some(&media.facts),
+            Some(Err(fault)) => return Err(Box::new(fault.clone())),
+            None => None,
+        };
+        let network = self.host.and_then(|host| host.boot_interface()?.network.as_ref());
+        Ok(self.boot.templates.context(self.host, &facts, media, network))
+    }
+
+    fn fill(&self, template: &TemplateText, context: &Context) -> Result<String, Box<Diagnostic>> {
+        self.boot.templates.render_prepared(template, context).map_err(|error| {
+            // What is missing is most often the distribution, and that is said nowhere else.
+            let lacks = error.undefined && template.source.contains("distribution") && self.distribution.is_none();
+            if lacks {
+                let what = format!("the boot action `{}` needs a distribution", self.name);
+                let hint = "write `distribution = \"..\"` at the host, its appliance or under [site], and declare it in [distributions]";
+                return Box::new(Diagnostic::error(self.action.span, what).hint(hint).for_some_hosts());
+            }
+            Box::new(fault(template, &error))
+        })
+    }
+
+    /// Words, filled in. Those that are empty then are left out.
+    fn words(&self, words: &[&Words], context: &Context) -> Result<Vec<(String, Span)>, Box<Diagnostic>> {
+        let mut filled = Vec::new();
+        for words in words {
+            for template in &words.templates {
+                let text = self.fill(template, context)?;
+                if words.is_cut {
+                    filled.extend(text.split_whitespace().map(|word| (word.to_owned(), template.span)));
+                } else if !text.is_empty() {
+                    filled.push((text, template.span));
+                }
+            }
+        }
+        Ok(filled)
+    }
+
+    fn san(&self, steps: &[&Steps]) -> Result<Start, Box<Diagnostic>> {
+        let Some(template) = steps.iter().rev().find_map(|steps| steps.target.as_ref()) else {
+            let message = format!("the boot action `{}` has no `target`", self.name);
+            let hint = "the iSCSI disk (RFC 4173): `target = \"iscsi:{{ server_address }}:::1:iqn.2026-01.org.example:{{ host.name }}\"`";
+            return Err(Box::new(Diagnostic::error(self.action.span, message).hint(hint)));
+        };
+        let target = self.fill(template, &self.context()?)?;
+        if !target.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:/[]%@+".contains(&byte))
+            || target.is_empty()
+        {
+            let message = format!("`{}` is not an iSCSI disk", target.escape_debug());
+            return Err(Box::new(Diagnostic::error(template.span, message).hint("letters, digits and `-._:/[]%@+`")));
+        }
+        Ok(Start::San { target })
+    }
+
+    fn kernel(&self, steps: &[&Steps]) -> Result<Start, Box<Diagnostic>> {
+        let context = self.context()?;
+        let Some(template) = steps.iter().rev().find_map(|steps| steps.kernel.as_ref()) else {
+            let message = format!("the boot action `{}` has no `kernel`", self.name);
+            let hint = "write `kernel = \"..\"`, or `kind = \"local\"` for what is on the machine's own disk";
+            return Err(Box::new(Diagnostic::error(self.action.span, message).hint(hint)));
+        };
+        let kernel = location(self.fill(template, &context)?, template.span)?;
+        fn last<'s>(steps: &[&'s Steps], pick: fn(&Steps) -> Option<&Words>) -> Option<&'s Words> {
+            steps.iter().rev().find_map(|steps| pick(steps))
+        }
+        let more = |pick: fn(&Steps) -> Option<&Words>| steps.iter().filter_map(move |steps| pick(steps));
+        let initrds: Vec<&Words> = last(steps, |steps| steps.initrds.as_ref())
+            .into_iter()
+            .chain(more(|steps| steps.more_initrds.as_ref()))
+            .collect();
+        let arguments: Vec<&Words> = last(steps, |steps| steps.arguments.as_ref())
+            .into_iter()
+            .chain(more(|steps| steps.more_arguments.as_ref()))
+            .collect();
+        let initrds = self.words(&initrds, &context)?;
+        let mut initrds =
+            initrds.into_iter().map(|(text, span)| location(text, span)).collect::<Result<Vec<_>, _>>()?;
+        let mut arguments = self.words(&arguments, &context)?;
+        if self.action.way == Way::Diskless {
+            initrds.push(OVERLAY_INITRD.to_owned());
+            arguments.splice(0..0, self.diskless(steps, &context)?);
+        }
+        if let Some((text, span, why)) =
+            arguments.iter().find_map(|(text, span)| Some((text, span, unfit_argument(text)?)))
+        {
+            let message = format!("the kernel's argument `{}` {why}", text.escape_debug());
+            return Err(Box::new(Diagnostic::error(*span, message)));
+        }
+        let arguments = arguments.into_iter().map(|(text, _)| text).collect();
+        Ok(Start::Kernel { kernel, initrds, arguments, is_linux: self.action.way != Way::Program })
+    }
+
+    /// The arguments that make a root of a directory on an NFS server: dracut's, and those of the overlay's script.
+    fn diskless(&self, steps: &[&Steps], context: &Context) -> Result<Vec<(String, Span)>, Box<Diagnostic>> {
+        let Some(root) = steps.iter().rev().find_map(|steps| steps.root.as_ref()) else {
+            let message = format!("the boot action `{}` has no `root`", self.name);
+            return Err(Box::new(Diagnostic::error(self.action.span, message)));
+        };
+        let network = self.host.and_then(|host| self.boot.inventory.boot_network(host));
+        let Some(server) = self.boot.facts(network).get("server_address").cloned() else {
+            let message = format!("the boot action `{}` needs the server's address", self.name);
+            let hint = "write `server = \"http://10.1.1.1:8080\"` under [site]";
+            return Err(Box::new(Diagnostic::error(self.place, message).hint(hint)));
+        };
+        let place = root.span;
+        let root = self.fill(root, context)?;
+        if !root.starts_with('/') || !is_plain_path(&root[1..]) {
+            let message = format!("`{}` is not the path of a root directory", root.escape_debug());
+            return Err(Box::new(Diagnostic::error(place, message).hint("absolute: letters, digits and `._-+/`")));
+        }
+        // `nfs4:SERVER:PATH[:OPTIONS]` (dracut.cmdline(7)).
+        let mut arguments = vec![format!("root=nfs4:{server}:{root}:ro,vers=4.2"), "ro".to_owned()];
+        let overlay = steps.iter().rev().find_map(|steps| steps.overlay_mib).unwrap_or(1024);
+        arguments.push(format!("kgen.overlay={overlay}"));
+        let writable = steps.iter().rev().find_map(|steps| steps.writable.as_ref());
+        let writable: Vec<&str> = writable.into_iter().flatten().map(|(path, _)| path.as_str()).collect();
+        arguments.push(format!("kgen.writable={}", writable.join(",")));
+        let configure = self.host.and_then(|host| configure_url(self.boot.inventory, host));
+        arguments.extend(configure.map(|url| format!("kgen.configure={url}")));
+        Ok(arguments.into_iter().map(|argument| (argument, place)).collect())
+    }
+}
+
+/// A file that a loader loads: a URL, or a path relative to the boot files.
+fn location(text: String, span: Span) -> Result<String, Box<Diagnostic>> {
+    let (scheme, host, path) = parts(&text);
+    let inside = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/[]%@+".contains(&byte);
+    let is_url = ["http://", "https://", "tftp://", "nfs://"].contains(&scheme)
+        && !host.is_empty()
+        && path.bytes().all(inside)
+        && host.bytes().all(inside);
+    if is_url || is_plain_path(&text) {
+        return Ok(text);
+    }
+    let fault = Diagnostic::error(span, format!("`{}` is not a file that a boot loader can load", text.escape_debug()));
+    Err(Box::new(fault.hint("a URL, or a path relative to the boot files: letters, digits and `-._~:/[]%@+`")))
+}
+
+/// Why a text cannot be an argument of a kernel in the script of some loader. No loader's quoting can carry all of
+/// them to the kernel unchanged: GRUB escapes quotes and backslashes, iPXE reads `${` and single `;`, `&&`, `||`.
+fn unfit_argument(text: &str) -> Option<&'static str> {
+    let operator = |word: &str| matches!(word, ";" | "&&" | "||") || word.starts_with('#');
+    if text.chars().any(char::is_control) {
+        Some("holds a line end or another control character")
+    } else if !text.is_ascii() {
+        Some("holds a character that is not ASCII")
+    } else if text.contains(['"', '\'', '\\']) {
+        Some("holds a quote or a backslash, which GRUB would give to the kernel changed")
+    } else if text.contains("${") {
+        Some("holds `${`, which iPXE would read as a setting")
+    } else if text.split(' ').any(operator) {
+        Some("holds `;`, `&&`, `||` or `#` as a word of its own, which iPXE would read as the end of the command")
+    } else if text.contains("  ") || text.starts_with(' ') || text.ends_with(' ') {
+        Some("begins or ends with a space or holds several side by side, which iPXE would take for one")
+    } else if text == "-" {
+        Some("is a single `-`, which PXELINUX would read as none")
+    } else {
+        None
+    }
+}
+
+/// The names under which loaders look for what is a host's: for each hardware address and IPv4 address.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Hardware addresses with `-` between octets.
+    pub hyphenated: Vec<String>,
+    /// The same after the hardware type.
+    pub typed: Vec<String>,
+    /// IP addresses as people write them.
+    pub ips: Vec<String>,
+    /// IPv4 addresses as eight hexadecimal digits.
+    pub hexadecimal: Vec<String>,
+}
+
+/// The names for one host: of all its ports that are in a network that machines boot from.
+pub fn keys(inventory: &Inventory, host: &Host) -> Keys {
+    let mut keys = Keys::default();
+    let mut add = |list: fn(&mut Keys) -> &mut Vec<String>, name: String| {
+        let list = list(&mut keys);
+        if !list.contains(&name) {
+            list.push(name);
+        }
+    };
+    for port in host.interfaces.iter().filter(|port| inventory.network(port).is_some_and(|network| network.pxe)) {
+        for address in host.hardware(port) {
+            add(|keys| &mut keys.hyphenated, address.hyphenated());
+            add(|keys| &mut keys.typed, address.file_name());
+            if address.is_infiniband() {
+                // What iPXE makes of the GUID is what it asks with.
+                add(|keys| &mut keys.hyphenated, address.ethernet().hyphenated());
+            }
+        }
+        for ip in port.ips() {
+            add(|keys| &mut keys.ips, ip.to_string().replace(':', "-"));
+            if let IpAddr::V4(ip) = ip {
+                add(|keys| &mut keys.hexadecimal, hexadecimal(ip));
+            }
+        }
+    }
+    keys
+}
+
+/// An IPv4 address as PXELINUX and GRUB write it in the names of files.
+pub fn hexadecimal(ip: std::net::Ipv4Addr) -> String {
+    format!("{:08X}", ip.to_bits())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_end_a_command_of_some_loader_is_no_argument() {
+        for text in ["a\nb", "a\"b", "a'b", "a\\b", "a${net0/mac}", ";", "a && b", "||", "#x", "a  b", "-", "ü", " a"]
+        {
+            assert!(unfit_argument(text).is_some(), "{text:?}");
+        }
+        for text in ["inst.ks=http://10.1.1.1/ks/a.ks", "a=$b;c&&d||e", "x=a b", "--", "a#b", "a=`id`"] {
+            assert_eq!(unfit_argument(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_have_the_names_that_loaders_look_for() {
+        assert_eq!(hexadecimal("10.55.0.11".parse().unwrap()), "0A37000B");
+    }
+}

@@ -1,0 +1,53 @@
+//! `kgen inventory`: an inventory in another form, and back.
+
+use std::path::Path;
+
+use crate::cli::args::{InventoryCommand, TableFormat};
+use crate::cli::session::{Failure, Session};
+use crate::inventory::{csv, export};
+use crate::source::read_file;
+use crate::write::{Access, Output};
+
+/// Writes, or reads.
+pub fn run(session: &mut Session, command: &InventoryCommand) -> Result<(), Failure> {
+    match command {
+        InventoryCommand::Export { format } => print(session, *format),
+        InventoryCommand::Import { file, replace } => import(session, file, *replace),
+    }
+}
+
+fn print(session: &mut Session, format: TableFormat) -> Result<(), Failure> {
+    let site = session.site()?;
+    session.stop_on_errors()?;
+    if format == TableFormat::Json {
+        return session.print_json(&export::json(&site.inventory));
+    }
+    let (table, lossy) = csv::write(&site.inventory);
+    if let Some(first) = lossy.first() {
+        session.remark(&format!(
+            "warning: the table cannot hold everything of {} hosts, such as `{first}`: attributes, IPv6 addresses, \
+             bridges, what a machine is; `kgen inventory export --format json` does",
+            lossy.len()
+        ));
+    }
+    session.print(&table)
+}
+
+/// Reads the site with the file, as if it were there already, and writes it only if nothing is wrong.
+fn import(session: &mut Session, file: &Path, replace: bool) -> Result<(), Failure> {
+    let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    if !name.ends_with(".json") && !name.ends_with(".csv") {
+        return Err(Failure::Usage(format!("`{name}` is neither a .json nor a .csv file")));
+    }
+    let content = read_file(file)?;
+    let directory = session.parts_directory()?;
+    let place = directory.join(&name);
+    if place.exists() && !replace {
+        return Err(Failure::Usage(format!("{} is there already; replace it with --replace", place.display())));
+    }
+    let site = session.site_with(Some((file, &place)))?;
+    session.stop_on_errors()?;
+    let change = Output::open(&directory, &[])?.write(&name, &content, Access::Public)?;
+    let hosts = site.inventory.hosts.len();
+    session.print(&format!("{}: {}; the site has {hosts} hosts\n", place.display(), change.word()))
+}

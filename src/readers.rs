@@ -1,0 +1,133 @@
+//! The real readers of what kgen writes: each file goes to the program that will read it, before anything is published.
+//!
+//! The only file beside [`crate::eval`] that runs programs. A program that is not there is told and left out; what it
+//! refuses is a fault at the place in our sources that caused the line.
+#![allow(clippy::disallowed_types)] // the door to programs that read our outputs
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// A reader and the files that it reads.
+struct Reader {
+    program: &'static str,
+    arguments: &'static [&'static str],
+    /// Whether it reads a file of this path below the output directory.
+    reads: fn(&str) -> bool,
+}
+
+const READERS: [Reader; 7] = [
+    Reader { program: "dhcpd", arguments: &["-t", "-4", "-cf"], reads: |path| path == "dhcp/dhcpd.conf" },
+    Reader { program: "kea-dhcp4", arguments: &["-t"], reads: |path| path == "dhcp/kea-dhcp4.json" },
+    Reader { program: "kea-dhcp6", arguments: &["-t"], reads: |path| path == "dhcp/kea-dhcp6.json" },
+    Reader { program: "dnsmasq", arguments: &["--test", "-C"], reads: |path| path.ends_with("/dnsmasq.conf") },
+    Reader {
+        program: "named-checkzone",
+        arguments: &[],
+        reads: |path| path.starts_with("dns/") && path.ends_with(".zone"),
+    },
+    Reader {
+        program: "grub-script-check",
+        arguments: &[],
+        reads: |path| path.starts_with("boot/grub") && path.contains("grub.cfg"),
+    },
+    Reader { program: "ksvalidator", arguments: &[], reads: |path| path.ends_with(".ks") },
+];
+
+/// What a reader refused.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The reader.
+    pub program: &'static str,
+    /// The line that it names, from 1.
+    pub line: Option<usize>,
+    /// What it says, in a line.
+    pub message: String,
+}
+
+/// What came of reading one file.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Nobody reads such files.
+    Unread,
+    /// Its reader is content.
+    Good(&'static str),
+    /// Its reader is not there.
+    Missing(&'static str),
+    /// Its reader is not content.
+    Refused(Refusal),
+}
+
+/// Has a file read by its reader. `path` is its path below the output directory, `place` where it lies now, `version`
+/// that of a kickstart.
+pub fn read(path: &str, place: &Path, version: Option<&str>) -> Read {
+    let Some(reader) = READERS.iter().find(|reader| (reader.reads)(path)) else { return Read::Unread };
+    let mut command = Command::new(reader.program);
+    command.args(reader.arguments);
+    match reader.program {
+        "ksvalidator" => drop(command.args(version.iter().flat_map(|version| ["-v", *version]))),
+        "named-checkzone" => drop(command.arg(path.trim_start_matches("dns/").trim_end_matches(".zone"))),
+        _ => {}
+    }
+    // ksvalidator leaves files behind where TMPDIR says; there they go away with ours.
+    let folder = place.parent().unwrap_or(Path::new("."));
+    let output = command
+        .arg(place)
+        .env("TMPDIR", folder)
+        .env("KEA_PIDFILE_DIR", folder)
+        .env("KEA_LOCKFILE_DIR", "none")
+        .stdin(Stdio::null())
+        .output();
+    let Ok(output) = output else { return Read::Missing(reader.program) };
+    if output.status.success() {
+        return Read::Good(reader.program);
+    }
+    let said = [output.stderr, output.stdout].concat();
+    let said = String::from_utf8_lossy(&said).replace(&*place.to_string_lossy(), path);
+    let (line, message) = complaint(&said, path);
+    Read::Refused(Refusal { program: reader.program, line, message })
+}
+
+/// The line of ours that a reader names, and the sentence in which it does.
+fn complaint(said: &str, path: &str) -> (Option<usize>, String) {
+    let known = said.lines().find_map(|line| Some((line_number(line, path)?, line)));
+    let sentence = known.map(|(_, line)| line).or_else(|| {
+        let telling = |line: &&str| ["rror", "ad ", "annot", "nknown"].iter().any(|word| line.contains(word));
+        said.lines().find(telling).or_else(|| said.lines().find(|line| !line.trim().is_empty()))
+    });
+    let plain: String = sentence.unwrap_or("says nothing").chars().filter(|c| !c.is_control()).collect();
+    (known.map(|(line, _)| line), plain.trim().to_owned())
+}
+
+/// `FILE line 7`, `FILE:7`, `line 7 of FILE`, `at line 7`.
+fn line_number(text: &str, path: &str) -> Option<usize> {
+    let number = |rest: &str| {
+        let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<usize>().ok()
+    };
+    let after_path = text.find(path).and_then(|at| {
+        let rest = &text[at + path.len()..];
+        rest.strip_prefix(':').or_else(|| rest.strip_prefix(" line ")).and_then(number)
+    });
+    after_path.or_else(|| text.find("line ").and_then(|at| number(&text[at + 5..])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line_number;
+
+    #[test]
+    fn readers_name_lines_in_their_own_ways() {
+        for (said, line) in [
+            ("dhcp/dhcpd.conf line 7: semicolon expected.", Some(7)),
+            ("Configuration error: dhcp/kea-dhcp4.json:12.3-5: syntax error", Some(12)),
+            ("dnsmasq: bad option at line 3 of dhcp/dnsmasq.conf", Some(3)),
+            ("dns/a.zone:9: unknown RR type", Some(9)),
+            ("Syntax error at line 4", Some(4)),
+            ("no place here", None),
+        ] {
+            let path =
+                ["dhcp/dhcpd.conf", "dhcp/kea-dhcp4.json", "dns/a.zone"].into_iter().find(|path| said.contains(path));
+            assert_eq!(line_number(said, path.unwrap_or("x")), line, "{said}");
+        }
+    }
+}

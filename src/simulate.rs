@@ -1,0 +1,270 @@
+//! What a machine would get when it boots, stage by stage, from the same code that writes the files.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use crate::boot::{BootEntry, Start, hexadecimal, keys, kickstart_url};
+use crate::dhcp::{Answer, HTTP_CLIENT, IPXE, PXE_CLIENT, Request, answer};
+use crate::emit::ipxe::word;
+use crate::files::{BootPlan, boot_scripts, kickstart, kickstart_path, site_files};
+use crate::generation::Generation;
+use crate::inventory::Host;
+use crate::inventory::address::HardwareAddress;
+use crate::name::NetworkName;
+
+/// A loader that reads scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loader {
+    /// iPXE.
+    Ipxe,
+    /// PXELINUX.
+    Pxelinux,
+    /// GRUB.
+    Grub,
+}
+
+impl Loader {
+    /// The loader that a file of this name is.
+    pub fn of_file(file: &str) -> Self {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        if name.contains("pxelinux") {
+            Loader::Pxelinux
+        } else if ["grub", "shim", "core."].iter().any(|start| name.starts_with(start)) {
+            Loader::Grub
+        } else {
+            Loader::Ipxe
+        }
+    }
+}
+
+/// The machine, and how it asks.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// Its hardware address.
+    pub address: HardwareAddress,
+    /// What it shows in DHCP.
+    pub request: Request,
+    /// The network in which it asks.
+    pub network: Option<NetworkName>,
+    /// The loader that it has, whatever DHCP names.
+    pub loader: Option<Loader>,
+}
+
+/// One stage of a boot.
+#[derive(Debug, Serialize)]
+pub struct Stage {
+    /// What it is: `DHCP`, `loader`, `script`, `kernel`, `kickstart`.
+    pub stage: &'static str,
+    /// What it comes to, in a line each.
+    pub says: Vec<String>,
+    /// What is loaded, where it is a text of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+}
+
+/// A boot.
+#[derive(Debug, Serialize)]
+pub struct Simulation {
+    /// The host that the machine is, where it is one of the inventory.
+    pub host: Option<String>,
+    /// The stages in their order; it ends where the machine would get no further.
+    pub stages: Vec<Stage>,
+}
+
+/// Boots a machine in mind.
+pub fn simulate(generation: &Generation, plan: &BootPlan, machine: &Machine) -> Simulation {
+    let inventory = &generation.inventory;
+    let mut stages = Vec::new();
+    let mut request = machine.request.clone();
+    let mut host = None;
+    let loader = loop {
+        let answered = answer(inventory, &request, machine.network.as_ref());
+        host = host.or_else(|| answered.as_ref()?.reservation.as_ref().map(|own| own.host.name.to_string()));
+        stages.push(dhcp_stage(&request, answered.as_ref()));
+        let Some(answered) = answered else { return Simulation { host, stages } };
+        let Some((file, class)) = &answered.file else { return Simulation { host, stages } };
+        if *class == "ipxe" {
+            break (Loader::Ipxe, answered);
+        }
+        let loader = machine.loader.unwrap_or_else(|| Loader::of_file(file));
+        stages.push(loader_stage(file, loader, &answered));
+        if loader != Loader::Ipxe {
+            break (loader, answered);
+        }
+        request.user_class = Some(IPXE.to_owned());
+    };
+    let (loader, answered) = loader;
+    let (script, owner) = script_stage(generation, plan, (machine, loader), &answered);
+    stages.push(script);
+    let entry = match owner {
+        Some(owner) => plan.entry(owner),
+        None => plan.unknown.as_ref(),
+    };
+    if let Some(entry) = entry {
+        stages.push(start_stage(entry, machine));
+        stages.extend(owner.and_then(|owner| kickstart_stage(generation, entry, owner)));
+    }
+    Simulation { host: owner.map(|owner| owner.name.to_string()).or(host), stages }
+}
+
+fn dhcp_stage(request: &Request, answered: Option<&Answer>) -> Stage {
+    let mut says = Vec::new();
+    let shown = [
+        request.hardware.map(|address| format!("address {address}")),
+        request.client_id.as_ref().map(|id| format!("client id {}", crate::inventory::address::colons(id))),
+        request.architecture.map(|number| format!("architecture {number}")),
+        request.user_class.as_ref().map(|class| format!("user class {class}")),
+    ];
+    says.push(format!("asks with {}", shown.into_iter().flatten().collect::<Vec<_>>().join(", ")));
+    let Some(answer) = answered else {
+        says.push("nobody answers: no network has it, and none that is asked has a pool".to_owned());
+        return Stage { stage: "DHCP", says, content: None };
+    };
+    let who = match &answer.reservation {
+        Some(own) => format!("it is {} ({})", own.name, own.interface.name),
+        None => "it is not in the inventory".to_owned(),
+    };
+    says.push(format!("{who}, in the network {}", answer.network.0));
+    let address = answer.address.as_deref().unwrap_or("none");
+    says.push(format!("gets the address {address}"));
+    if let Some(server) = answer.next_server {
+        says.push(format!("next server {server}"));
+    }
+    match &answer.file {
+        Some((file, class)) => says.push(format!("file {file} (class {class})")),
+        None => says.push("no file: it is no client that boots, or does not say which".to_owned()),
+    }
+    if let Some(class) = answer.vendor_class {
+        says.push(format!("vendor class {class}"));
+    }
+    Stage { stage: "DHCP", says, content: None }
+}
+
+fn loader_stage(file: &str, loader: Loader, answered: &Answer) -> Stage {
+    let by = if file.contains("://") {
+        "HTTP".to_owned()
+    } else {
+        let from = answered.next_server.map(|ip| format!(" from {ip}")).unwrap_or_default();
+        format!("TFTP{from}")
+    };
+    let then = match loader {
+        Loader::Ipxe => "it is iPXE, which asks DHCP again",
+        Loader::Pxelinux => "it is PXELINUX, which looks for its configuration",
+        Loader::Grub => "it is GRUB, which looks for its configuration",
+    };
+    Stage { stage: "loader", says: vec![format!("loads {file} by {by}"), then.to_owned()], content: None }
+}
+
+/// The names that a loader asks for, in its order.
+fn names(machine: &Machine, loader: Loader, answered: &Answer) -> Vec<String> {
+    let mut addresses = vec![machine.address];
+    if machine.address.is_infiniband() {
+        addresses.push(machine.address.ethernet());
+    }
+    let ip = answered.reservation.as_ref().and_then(|own| own.interface.ips().next());
+    let mut hexadecimal = match ip {
+        Some(IpAddr::V4(ip)) => hexadecimal(ip),
+        _ => String::new(),
+    };
+    let mut shortened = Vec::new();
+    while !hexadecimal.is_empty() {
+        shortened.push(hexadecimal.clone());
+        hexadecimal.pop();
+    }
+    match loader {
+        Loader::Ipxe => {
+            let own = addresses.iter().map(HardwareAddress::hyphenated);
+            let ip = ip.map(|ip| ip.to_string().replace(':', "-"));
+            own.chain(ip).chain(["unknown".to_owned()]).map(|name| format!("boot/ipxe/{name}.ipxe")).collect()
+        }
+        Loader::Pxelinux => {
+            let own = addresses[..1].iter().map(HardwareAddress::file_name).chain(shortened);
+            own.chain(["default".to_owned()]).map(|name| format!("boot/pxelinux.cfg/{name}")).collect()
+        }
+        Loader::Grub => {
+            let own = addresses[..1].iter().map(HardwareAddress::file_name).chain(shortened);
+            let mut names: Vec<String> = own.map(|name| format!("boot/grub/grub.cfg-{name}")).collect();
+            names.push("boot/grub/grub.cfg".to_owned());
+            names
+        }
+    }
+}
+
+/// The script that the loader finds, and whose it is.
+fn script_stage<'g>(
+    generation: &'g Generation,
+    plan: &BootPlan,
+    (machine, loader): (&Machine, Loader),
+    answered: &Answer,
+) -> (Stage, Option<&'g Host>) {
+    let inventory = &generation.inventory;
+    let names = names(machine, loader, answered);
+    // Only hosts that have one of these keys can have one of these files.
+    let mut own: BTreeMap<String, (&Host, std::sync::Arc<str>)> = BTreeMap::new();
+    for host in inventory.hosts.values() {
+        let keys = keys(inventory, host);
+        let lists = [&keys.hyphenated, &keys.typed, &keys.ips, &keys.hexadecimal];
+        if lists.into_iter().flatten().any(|key| names.iter().any(|name| name.contains(key.as_str()))) {
+            own.extend(boot_scripts(inventory, plan, host).into_iter().map(|(path, script)| (path, (host, script))));
+        }
+    }
+    let site = site_files(inventory, Some(plan));
+    let mut says = Vec::new();
+    for name in names {
+        if let Some((host, script)) = own.get(&name) {
+            says.push(format!("asks for {name}: there it is, of {}", host.name));
+            return (Stage { stage: "script", says, content: Some(script.to_string()) }, Some(host));
+        }
+        if let Some(file) = site.iter().find(|file| file.path == name) {
+            says.push(format!("asks for {name}: there it is, for machines that are not in the inventory"));
+            let content = String::from_utf8_lossy(file.bytes()).into_owned();
+            return (Stage { stage: "script", says, content: Some(content) }, None);
+        }
+        says.push(format!("asks for {name}: not there"));
+    }
+    (Stage { stage: "script", says, content: None }, None)
+}
+
+fn start_stage(entry: &BootEntry, machine: &Machine) -> Stage {
+    let mut says = vec![format!("boot action {} ({})", entry.action, entry.title)];
+    match &entry.start {
+        Start::Local => says.push("boots what is on it, or next in its firmware's list".to_owned()),
+        Start::San { target } => says.push(format!("boots the disk {target}")),
+        Start::Kernel { kernel, initrds, arguments, is_linux } => {
+            says.push(format!("kernel {kernel}"));
+            says.extend(initrds.iter().map(|initrd| format!("initrd {initrd}")));
+            let mut line: String = arguments.iter().map(|argument| word(argument)).collect();
+            if *is_linux {
+                line.push_str(&format!(" BOOTIF={}", machine.address.ethernet().file_name()));
+            }
+            says.push(format!("arguments{line}"));
+        }
+    }
+    Stage { stage: "kernel", says, content: None }
+}
+
+fn kickstart_stage(generation: &Generation, entry: &BootEntry, host: &Host) -> Option<Stage> {
+    let Start::Kernel { arguments, .. } = &entry.start else { return None };
+    let url = kickstart_url(&generation.inventory, host)?;
+    if !arguments.iter().any(|argument| argument.contains(&url)) {
+        return None;
+    }
+    let mut buffer = Vec::new();
+    let (text, secret) = kickstart(generation, host, &mut buffer)?;
+    let mut says = vec![
+        format!("fetches {url}"),
+        format!("gets {}, {} bytes, generation {}", kickstart_path(host), text.len(), generation.id),
+    ];
+    if secret {
+        says.push("it holds secrets: only this machine is to get it".to_owned());
+    }
+    Some(Stage { stage: "kickstart", says, content: None })
+}
+
+/// What firmware with this architecture says of itself in option 60.
+pub fn vendor_class(architecture: u16) -> String {
+    let http = crate::dhcp::FIRMWARE.iter().any(|kind| kind.http && kind.architectures.contains(&architecture));
+    format!("{}:Arch:{architecture:05}", if http { HTTP_CLIENT } else { PXE_CLIENT })
+}
