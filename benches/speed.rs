@@ -75,7 +75,7 @@ fn subjects() -> Vec<Subject> {
         let mut head =
             "[language]\neval = \"off\"\nundefined = \"warn\"\nunknown = \"warn\"\n[attributes]\n".to_owned();
         for (name, value) in given["effective"].as_object().unwrap() {
-            if !kgen::inventory::is_intrinsic(name) {
+            if !kgen::inventory::intrinsic::is_intrinsic(name) {
                 let _ = writeln!(head, "\"{name}\" = {value}");
             }
         }

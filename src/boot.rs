@@ -11,7 +11,7 @@ use crate::emit::template::{Context, Facts, TemplateError, Templates};
 use crate::inventory::action::{BootAction, Steps, Way, Words, is_plain_path};
 use crate::inventory::network::{Network, parts};
 use crate::inventory::{Host, Inventory};
-use crate::name::{ActionName, DistributionName};
+use crate::name::{ActionName, DistributionName, NetworkName};
 use crate::source::Span;
 use crate::text::TemplateText;
 
@@ -84,17 +84,12 @@ impl<'i> Boot<'i> {
     }
 
     fn prepare(&mut self, distribution: Option<&'i DistributionName>, host: Option<&'i Host>) {
-        let Some(key) = self.media_key(distribution, host) else { return };
+        let Some(key) = media_key(distribution, host) else { return };
         if !self.media.contains_key(&key) {
             let network = host.and_then(|host| self.inventory.boot_network(host));
             let media = self.fill_media(key, network);
             self.media.insert(key, media);
         }
-    }
-
-    fn media_key(&self, distribution: Option<&'i DistributionName>, host: Option<&'i Host>) -> Option<MediaKey<'i>> {
-        let network = host.and_then(|host| host.boot_interface()?.network.as_ref()).map(|name| name.as_str());
-        Some((distribution?.as_str(), host.map_or("", |host| &*host.arch), network))
     }
 
     /// What the next boot of a host is; of a machine that is in no inventory where there is none.
@@ -116,7 +111,12 @@ impl<'i> Boot<'i> {
             None => site.unknown.as_ref().map_or(action.span, |(_, place)| *place),
         };
         let filling = Filling { boot: self, host, distribution, action, name: &name, place };
-        let steps = action.steps_for(host, distribution);
+        let steps = action.steps_for([
+            distribution.map(DistributionName::as_str),
+            host.map(|host| &*host.arch),
+            host.map(|host| host.appliance.as_str()),
+            host.map(|host| host.name.as_str()),
+        ]);
         let title = steps.iter().rev().find_map(|steps| steps.title.clone()).unwrap_or_else(|| name.to_string());
         let start = match action.way {
             Way::Local => Start::Local,
@@ -173,6 +173,11 @@ impl<'i> Boot<'i> {
     }
 }
 
+fn media_key<'i>(distribution: Option<&'i DistributionName>, host: Option<&'i Host>) -> Option<MediaKey<'i>> {
+    let network = host.and_then(|host| host.boot_interface()?.network.as_ref()).map(NetworkName::as_str);
+    Some((distribution?.as_str(), host.map_or("", |host| &*host.arch), network))
+}
+
 /// The URL of a host's kickstart.
 pub fn kickstart_url(inventory: &Inventory, host: &Host) -> Option<String> {
     Some(format!("{}/ks/{}.ks", inventory.server(inventory.boot_network(host))?, host.name))
@@ -215,7 +220,7 @@ impl Filling<'_, '_> {
         let mut facts = self.boot.facts(network);
         let kickstart = self.host.and_then(|host| kickstart_url(self.boot.inventory, host));
         facts.extend(kickstart.map(|kickstart| ("kickstart", kickstart)));
-        let key = self.boot.media_key(self.distribution, self.host);
+        let key = media_key(self.distribution, self.host);
         let media = match key.and_then(|key| self.boot.media.get(&key)) {
             Some(Ok(media)) => Some(&media.facts),
             Some(Err(fault)) => return Err(Box::new(fault.clone())),
@@ -278,18 +283,8 @@ impl Filling<'_, '_> {
             return Err(Box::new(Diagnostic::error(self.action.span, message).hint(hint)));
         };
         let kernel = location(self.fill(template, &context)?, template.span)?;
-        fn last<'s>(steps: &[&'s Steps], pick: fn(&Steps) -> Option<&Words>) -> Option<&'s Words> {
-            steps.iter().rev().find_map(|steps| pick(steps))
-        }
-        let more = |pick: fn(&Steps) -> Option<&Words>| steps.iter().filter_map(move |steps| pick(steps));
-        let initrds: Vec<&Words> = last(steps, |steps| steps.initrds.as_ref())
-            .into_iter()
-            .chain(more(|steps| steps.more_initrds.as_ref()))
-            .collect();
-        let arguments: Vec<&Words> = last(steps, |steps| steps.arguments.as_ref())
-            .into_iter()
-            .chain(more(|steps| steps.more_arguments.as_ref()))
-            .collect();
+        let initrds = last_and_more(steps, |steps| &steps.initrds, |steps| &steps.more_initrds);
+        let arguments = last_and_more(steps, |steps| &steps.arguments, |steps| &steps.more_arguments);
         let initrds = self.words(&initrds, &context)?;
         let mut initrds =
             initrds.into_iter().map(|(text, span)| location(text, span)).collect::<Result<Vec<_>, _>>()?;
@@ -337,6 +332,16 @@ impl Filling<'_, '_> {
         arguments.extend(configure.map(|url| format!("kgen.configure={url}")));
         Ok(arguments.into_iter().map(|argument| (argument, place)).collect())
     }
+}
+
+/// The words that the last step to say any says, and those that all steps add.
+fn last_and_more<'s>(
+    steps: &[&'s Steps],
+    own: fn(&Steps) -> &Option<Words>,
+    more: fn(&Steps) -> &Option<Words>,
+) -> Vec<&'s Words> {
+    let last = steps.iter().rev().find_map(|steps| own(steps).as_ref());
+    last.into_iter().chain(steps.iter().filter_map(|steps| more(steps).as_ref())).collect()
 }
 
 /// A file that a loader loads: a URL, or a path relative to the boot files.

@@ -81,9 +81,12 @@ pub fn boot_scripts(inventory: &Inventory, plan: &BootPlan, host: &Host) -> Vec<
     files
 }
 
+/// Whether a file of this name is one that kgen gives.
+pub type IsOurs = fn(&str) -> bool;
+
 /// The folders of boot scripts, and whether a name in them is one that we give. What is there and no host's any more
 /// would boot a machine that is none.
-pub const SCRIPT_FOLDERS: [(&str, fn(&str) -> bool); 3] = [
+pub const SCRIPT_FOLDERS: [(&str, IsOurs); 3] = [
     ("boot/ipxe", |name| name.ends_with(".ipxe")),
     ("boot/pxelinux.cfg", is_key),
     ("boot/grub", |name| name.strip_prefix("grub.cfg-").is_some_and(is_key)),

@@ -8,7 +8,8 @@ use crate::condition::Condition;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::emit::shell::{Context, Reference};
 use crate::generation::Generation;
-use crate::inventory::{Inventory, is_intrinsic};
+use crate::inventory::Inventory;
+use crate::inventory::intrinsic::is_intrinsic;
 use crate::name::{AttributeName, HostName, ModuleName, slip_of};
 use crate::source::Span;
 

@@ -60,28 +60,40 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("eval", &["expand"]),
     ("picture", &["description", "graph", "name"]),
     // the site: of the language it knows how strict to be (`syntax`), of commands their versions, and no module
-    ("inventory", &["attribute", "command", "diagnostic", "name", "source", "syntax"]),
+    ("inventory", &["attribute", "command", "diagnostic", "name", "source", "syntax", "text"]),
+    ("dhcp", &["inventory", "name", "source"]),
     // back end: it knows no XML
-    ("emit", &["attribute", "diagnostic", "inventory", "name", "picture", "profile", "source", "text"]),
-    // all of it together
-    ("cohort", &["attribute", "emit", "inventory", "name", "profile", "resolve", "source", "text"]),
-    ("generation", &[
-        "attribute", "cohort", "command", "description", "diagnostic", "emit", "expand", "inventory", "name",
+    ("emit::lines", &["source"]),
+    ("emit::values", &["inventory", "name"]),
+    ("emit::template", &["attribute", "emit::values", "inventory", "name", "source", "text"]),
+    ("boot", &["diagnostic", "emit::template", "inventory", "name", "source", "text"]),
+    ("emit", &[
+        "boot", "dhcp", "diagnostic", "emit::lines", "inventory", "name", "picture", "profile",
         "source", "text"
     ]),
+    // all of it together
+    ("cohort", &["attribute", "emit", "emit::template", "inventory", "name", "profile", "resolve", "source", "text"]),
+    ("generation", &[
+        "attribute", "cohort", "command", "description", "diagnostic", "emit", "emit::template", "expand", "inventory",
+        "name", "source", "text"
+    ]),
     ("compile", &[
-        "attribute", "cohort", "command", "condition", "description", "diagnostic", "emit", "expand", "generation",
-        "graph", "inventory", "name", "profile", "resolve", "source", "syntax"
+        "attribute", "cohort", "command", "condition", "description", "diagnostic", "emit", "emit::template", "expand",
+        "generation", "graph", "inventory", "name", "profile", "resolve", "source", "syntax"
     ]),
     ("lint", &["command", "condition", "diagnostic", "emit", "generation", "inventory", "name", "source"]),
     ("explain", &[
-        "attribute", "cohort", "compile", "description", "emit", "generation", "graph", "inventory", "name",
+        "attribute", "cohort", "compile", "description", "emit::template", "generation", "graph", "inventory", "name",
         "profile", "source", "text"
     ]),
+    ("files", &["boot", "diagnostic", "emit", "emit::lines", "generation", "inventory", "source"]),
+    ("simulate", &["boot", "dhcp", "emit", "files", "generation", "inventory", "name"]),
+    ("readers", &[]),
     // the program
     ("cli", &[
-        "attribute", "compile", "description", "diagnostic", "emit", "eval", "expand", "explain", "generation",
-        "inventory", "lint", "name", "picture", "profile", "shipped", "source", "syntax", "text", "write"
+        "attribute", "compile", "description", "dhcp", "diagnostic", "emit", "emit::template", "eval", "expand",
+        "explain", "files", "generation", "inventory", "lint", "name", "picture", "profile", "readers", "shipped",
+        "simulate", "source", "syntax", "text", "write"
     ]),
 ];
 
@@ -98,8 +110,9 @@ const DOORS: &[(&str, &[(&str, &str)])] = &[
     ),
     ("clap_complete", &[("cli::args", "the names of shells are an argument"), ("cli::manual", "completions")]),
     ("clap_mangen", &[("cli::manual", "manual pages")]),
+    ("csv", &[("inventory::hostfile", "hosts as a table")]),
     ("encoding_rs", &[("syntax::encoding", "files in the encoding that their declaration names")]),
-    ("minijinja", &[("emit::template", "templates")]),
+    ("minijinja", &[("emit::template", "templates"), ("emit::values", "what templates see, as its values")]),
     (
         "petgraph",
         &[
@@ -112,8 +125,11 @@ const DOORS: &[(&str, &[(&str, &str)])] = &[
     (
         "rayon",
         &[
-            ("cli::compile", "hosts are checked and written on all cores"),
+            ("cli::compile", "hosts are checked on all cores"),
+            ("cli::publish", "hosts are written on all cores"),
+            ("cli::review", "outputs are read on all cores"),
             ("compile", "variants are made on all cores"),
+            ("files", "what hosts boot is filled in on all cores"),
             ("inventory::file", "the pieces of a large inventory are read on all cores"),
         ],
     ),
@@ -129,9 +145,11 @@ const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("cli::session", "prints whatever can be JSON"),
             ("diagnostic", "faults as JSON"),
             ("explain", "answers as JSON"),
+            ("inventory::document", "JSON level by level"),
             ("name", "names are texts in JSON"),
             ("picture", "the graph as JSON"),
             ("profile", "kinds of sections as words in JSON"),
+            ("simulate", "stages as JSON"),
         ],
     ),
     (
@@ -141,6 +159,9 @@ const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("cli::profile", "reads the file of --attributes"),
             ("cli::session", "prints every JSON"),
             ("diagnostic", "faults as lines of JSON"),
+            ("emit::kea", "the configuration of Kea"),
+            ("inventory::document", "inventories in JSON"),
+            ("inventory::export", "inventories in JSON"),
         ],
     ),
     (
@@ -148,13 +169,21 @@ const DOORS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("compile", "the id of a generation"),
             ("description", "the digest of a tree"),
+            ("emit::zones", "the serial numbers of zones"),
             ("inventory::file", "the digest of an inventory"),
         ],
     ),
     ("strsim", &[("name", "the nearest name")]),
     ("tempfile", &[("write", "files whole or not at all")]),
     ("thiserror", &[("source", "the errors of its door"), ("write", "the errors of its door")]),
-    ("toml", &[("inventory::table", "TOML with places")]),
+    (
+        "toml",
+        &[
+            ("inventory::hostfile", "a table as a tree"),
+            ("inventory::document", "TOML with places, and JSON as such a tree"),
+            ("inventory::table", "reads the tree"),
+        ],
+    ),
     ("walkdir", &[("source", "trees of files")]),
 ];
 
@@ -166,8 +195,25 @@ const WORLD: &[(&str, &[(&str, &str)])] = &[
         "std::fs",
         &[("cli::init", "the machine's source of chance"), ("source", "reads files"), ("write", "writes files")],
     ),
-    ("std::net", &[("inventory", "addresses; nothing is sent or received")]),
-    ("std::process", &[("cli", "exit codes"), ("eval", "runs programs"), ("main", "exit codes")]),
+    (
+        "std::net",
+        &[
+            ("boot", "addresses; nothing is sent or received"),
+            ("dhcp", "the same"),
+            ("emit", "the same"),
+            ("inventory", "the same"),
+            ("simulate", "the same"),
+        ],
+    ),
+    (
+        "std::process",
+        &[
+            ("cli", "exit codes"),
+            ("eval", "runs programs"),
+            ("main", "exit codes"),
+            ("readers", "runs the programs that read our outputs"),
+        ],
+    ),
     ("std::thread", &[("eval", "watches a program that runs")]),
     ("std::time", &[("eval", "how long a program may run")]),
 ];

@@ -183,7 +183,7 @@ pub struct Simulate {
     /// The hardware address that the machine shows: Ethernet, InfiniBand or a GUID
     #[arg(long, value_name = "ADDRESS")]
     pub address: String,
-    /// Its client architecture (DHCP option 93): 0 BIOS, 7 or 9 UEFI x86_64, 11 aarch64, 16 and 19 their HTTP boot
+    /// Its client architecture (DHCP option 93): 0 BIOS, 7 or 9 UEFI, 11 that of ARM, 16 and 19 their HTTP boot
     #[arg(long, value_name = "NUMBER")]
     pub arch: Option<u16>,
     /// Its user class (DHCP option 77), such as iPXE

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cli::args::{InventoryCommand, TableFormat};
 use crate::cli::session::{Failure, Session};
-use crate::inventory::{csv, export};
+use crate::inventory::{export, hostfile};
 use crate::source::read_file;
 use crate::write::{Access, Output};
 
@@ -22,7 +22,7 @@ fn print(session: &mut Session, format: TableFormat) -> Result<(), Failure> {
     if format == TableFormat::Json {
         return session.print_json(&export::json(&site.inventory));
     }
-    let (table, lossy) = csv::write(&site.inventory);
+    let (table, lossy) = hostfile::write(&site.inventory);
     if let Some(first) = lossy.first() {
         session.remark(&format!(
             "warning: the table cannot hold everything of {} hosts, such as `{first}`: attributes, IPv6 addresses, \

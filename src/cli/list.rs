@@ -8,7 +8,8 @@ use crate::cli::args::{Format, List, Listed};
 use crate::cli::session::{Failure, Session, Site};
 use crate::cli::table::columns;
 use crate::description::Description;
-use crate::inventory::{INTRINSIC, Inventory};
+use crate::inventory::Inventory;
+use crate::inventory::intrinsic::INTRINSIC;
 
 /// Lists one sort of things.
 pub fn run(session: &mut Session, arguments: &List) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
 //! What a diskless host needs beside its kernel: `exports(5)` of the server, the initrd that makes its root writable,
 //! and the script that configures it, which is its kickstart without the installation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::boot::{BootEntry, Start};
 use crate::emit::lines::Lines;
@@ -38,7 +38,7 @@ fn member(archive: &mut Vec<u8>, name: &str, mode: usize, content: &[u8]) {
 
 /// The directories that diskless hosts have as their roots, for the NFS server: read by the networks of these hosts.
 pub fn exports<'e>(inventory: &Inventory, entries: impl Iterator<Item = (&'e str, &'e BootEntry)>) -> Lines {
-    let mut roots: BTreeMap<String, (BTreeMap<String, ()>, Span)> = BTreeMap::new();
+    let mut roots: BTreeMap<String, (BTreeSet<String>, Span)> = BTreeMap::new();
     for (name, entry) in entries {
         let Start::Kernel { arguments, .. } = &entry.start else { continue };
         let root = arguments.iter().find_map(|word| word.strip_prefix("root=nfs4:"));
@@ -48,16 +48,16 @@ pub fn exports<'e>(inventory: &Inventory, entries: impl Iterator<Item = (&'e str
         };
         let Some(host) = inventory.hosts.get(name) else { continue };
         let Some(network) = inventory.boot_network(host) else { continue };
-        let (subnets, _) = roots.entry(path).or_insert_with(|| (BTreeMap::new(), host.span));
+        let (subnets, _) = roots.entry(path).or_insert_with(|| (BTreeSet::new(), host.span));
         for subnet in [network.ipv4(), network.ipv6()].into_iter().flatten() {
-            subnets.insert(subnet.to_string(), ());
+            subnets.insert(subnet.to_string());
         }
     }
     let mut lines = Lines::default();
     for (path, (subnets, span)) in roots {
         lines.because(span);
         let clients: Vec<String> =
-            subnets.into_keys().map(|subnet| format!("{subnet}(ro,no_root_squash,no_subtree_check)")).collect();
+            subnets.into_iter().map(|subnet| format!("{subnet}(ro,no_root_squash,no_subtree_check)")).collect();
         lines.line(format!("{path} {}", clients.join(" ")));
     }
     lines

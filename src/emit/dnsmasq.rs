@@ -124,14 +124,15 @@ fn options(lines: &mut Lines, tag: &str, inventory: &Inventory, network: &Networ
         // An option without a value is not sent; without the line, dnsmasq would name itself.
         let router = network.router().map(|ip| format!(",{ip}")).unwrap_or_default();
         lines.line(format!("dhcp-option=tag:{tag},option:router{router}"));
-        let nameservers: String = of(true).iter().map(|ip| format!(",{ip}")).collect();
+        let nameservers = [vec![String::new()], of(true)].concat().join(",");
         lines.line(format!("dhcp-option=tag:{tag},option:dns-server{nameservers}"));
         if let Some(domain) = inventory.domain(Some(network)) {
             lines.line(format!("dhcp-option=tag:{tag},option:domain-name,{domain}"));
         }
     }
     if network.ipv6().is_some() {
-        let nameservers: String = of(false).iter().map(|ip| format!(",[{ip}]")).collect();
+        let bracketed: Vec<String> = of(false).iter().map(|ip| format!("[{ip}]")).collect();
+        let nameservers = [vec![String::new()], bracketed].concat().join(",");
         lines.line(format!("dhcp-option=tag:{tag},option6:dns-server{nameservers}"));
         if let Some(domain) = inventory.domain(Some(network)) {
             lines.line(format!("dhcp-option=tag:{tag},option6:domain-search,{domain}"));

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::emit::lines::Lines;
 use crate::inventory::{Host, Inventory};
+use crate::name::HostName;
 
 /// The groups of a host.
 fn groups(host: &Host) -> BTreeSet<String> {
@@ -72,7 +73,7 @@ pub fn ansible(inventory: &Inventory) -> Lines {
 pub fn clustershell(inventory: &Inventory) -> Lines {
     let mut lines = Lines::default();
     lines.line("kgen:");
-    let all: Vec<&str> = inventory.hosts.keys().map(|name| name.as_str()).collect();
+    let all: Vec<&str> = inventory.hosts.keys().map(HostName::as_str).collect();
     let groups = members(inventory);
     let named = groups
         .iter()

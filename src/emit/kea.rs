@@ -200,7 +200,7 @@ fn classes(inventory: &Inventory, all: &[(&NetworkName, &Network)], family: Fami
 fn http_client6() -> String {
     let length = u16::try_from(HTTP_CLIENT.len()).unwrap_or_default();
     let octets = [&343_u32.to_be_bytes()[..], &length.to_be_bytes(), HTTP_CLIENT.as_bytes()].concat();
-    octets.iter().map(|octet| format!("{octet:02X}")).collect()
+    colons(&octets).replace(':', "")
 }
 
 /// The classes of a network whose file holds its server's address: name, kind and file.

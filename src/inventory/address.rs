@@ -82,9 +82,10 @@ impl HardwareAddress {
     /// The hardware address by which a DHCP server knows the client. Of an InfiniBand port it is the one that iPXE
     /// makes of the GUID (`ipoib.c`, mask 0xe7), since 20 octets have no room in a packet (RFC 4390).
     pub fn ethernet(&self) -> Self {
-        let Some([a, b, c, _, _, f, g, h]) = self.guid() else { return *self };
+        let Some(guid) = self.guid() else { return *self };
         let mut octets = [0; 20];
-        octets[..6].copy_from_slice(&[a, b, c, f, g, h]);
+        octets[..3].copy_from_slice(&guid[..3]);
+        octets[3..6].copy_from_slice(&guid[5..]);
         Self { octets, length: 6 }
     }
 

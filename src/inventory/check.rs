@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::inventory::hosts::Used;
 use crate::inventory::network::{Dhcp, Network};
-use crate::inventory::{Host, Interface, Inventory, action};
-use crate::name::{ApplianceName, NetworkName, suggestion};
+use crate::inventory::platform::Used;
+use crate::inventory::{Host, Interface, Inventory, actions};
+use crate::name::{ApplianceName, DistributionName, NetworkName, suggestion};
 use crate::source::Span;
 
 /// Reports every clash, with both places, and every name that is used and not declared.
@@ -17,7 +17,7 @@ pub fn check(inventory: &Inventory, used: &Used, diagnostics: &mut Diagnostics) 
         check_network((name, network), inventory, diagnostics);
     }
     unknown_distributions(inventory, used, diagnostics);
-    action::check(inventory, &used.actions, diagnostics);
+    actions::check(inventory, &used.actions, diagnostics);
     let mut seen = Seen::default();
     for host in inventory.hosts.values() {
         seen.host(inventory, host, diagnostics);
@@ -115,7 +115,7 @@ fn check_network((name, network): (&NetworkName, &Network), inventory: &Inventor
 }
 
 fn unknown_distributions(inventory: &Inventory, used: &Used, diagnostics: &mut Diagnostics) {
-    let known = || inventory.distributions.keys().map(|name| name.as_str()).collect::<Vec<_>>();
+    let known = || inventory.distributions.keys().map(DistributionName::as_str).collect::<Vec<_>>();
     for (name, span) in used.distributions.iter().filter(|(name, _)| !inventory.distributions.contains_key(name)) {
         let fault = Diagnostic::error(*span, format!("there is no distribution `{name}`"));
         diagnostics.push(fault.maybe_hint(suggestion(name.as_str(), known())));

@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::inventory::csv;
+use crate::inventory::hostfile;
 use crate::inventory::table::Origin;
 use crate::source::{FileId, Sources, Span};
 
@@ -58,7 +58,7 @@ pub fn parse<'s>(
     let table = match Format::of(&source.path) {
         Format::Toml => toml(text, origin, diagnostics)?,
         Format::Json => json(text, origin, diagnostics)?,
-        Format::Csv => csv::parse((&source.text, text), origin, diagnostics)?,
+        Format::Csv => hostfile::parse((&source.text, text), origin, diagnostics)?,
     };
     Some(Document { table, origin })
 }

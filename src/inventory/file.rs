@@ -6,11 +6,13 @@ use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
 use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::inventory::context::{Context, Defaults};
 use crate::inventory::document::{Document, Format, parse};
-use crate::inventory::hosts::{Context, Defaults, Hosts, Used, hosts};
+use crate::inventory::hosts::{Hosts, hosts};
+use crate::inventory::platform::Used;
 use crate::inventory::table::{Origin, Table};
 use crate::inventory::value::layer;
-use crate::inventory::{Host, Inventory, action, check, network, site};
+use crate::inventory::{Host, Inventory, action, actions, check, networks, range, site};
 use crate::source::{FileId, Sources, Span};
 
 /// From this size on, a file is read in pieces.
@@ -151,7 +153,7 @@ fn merged(files: &[Vec<Piece>], built_in: FileId, sources: &Sources) -> Option<(
     }
     lacking.report(&mut diagnostics);
     take_hosts(&mut inventory, all, &mut diagnostics);
-    network::find_servers(&mut inventory);
+    networks::find_servers(&mut inventory);
     check::check(&inventory, &used, &mut diagnostics);
     Some((inventory, diagnostics))
 }
@@ -185,18 +187,20 @@ fn head(
     let mut inventory = Inventory::default();
     let mut defaults = Defaults::default();
     let mut used = Used::default();
-    action::actions(&mut top(std::slice::from_ref(own), place), &mut inventory.actions, diagnostics);
+    actions::actions(&mut top(std::slice::from_ref(own), place), &mut inventory.actions, diagnostics);
     let mut table = top(documents, place);
     inventory.site = site::site(&mut table, (&mut defaults, &mut used), diagnostics);
     inventory.language = site::language(&mut table, diagnostics);
     inventory.attributes = layer(&mut table, diagnostics).into();
     inventory.os = site::operating_systems(&mut table, diagnostics);
-    inventory.networks = network::networks(&mut table, &mut defaults, diagnostics);
-    inventory.distributions = action::distributions(&mut table, diagnostics);
-    action::actions(&mut table, &mut inventory.actions, diagnostics);
-    inventory.loaders = action::loaders(&mut table, diagnostics);
+    inventory.networks = networks::networks(&mut table, &mut defaults, diagnostics);
+    inventory.distributions = actions::distributions(&mut table, diagnostics);
+    actions::actions(&mut table, &mut inventory.actions, diagnostics);
+    inventory.loaders = actions::loaders(&mut table, diagnostics);
     inventory.appliances = site::appliances(&mut table, (&mut defaults, &mut used), diagnostics);
-    let mut hosts = hosts(&mut table, Context { defaults: &defaults, inventory: &inventory }, diagnostics);
+    let context = Context { defaults: &defaults, inventory: &inventory };
+    let mut hosts = hosts(&mut table, context, diagnostics);
+    range::ranges(&mut table, context, &mut hosts, diagnostics);
     used.append(std::mem::take(&mut hosts.used));
     hosts.used = used;
     table.finish(diagnostics);

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::address::HardwareAddress;
-use crate::inventory::hosts::{Context, plain_word};
-use crate::inventory::network::within;
+use crate::inventory::context::Context;
+use crate::inventory::platform::plain_word;
 use crate::inventory::table::{Table, Value};
-use crate::inventory::value::{ip_address, parsed};
+use crate::inventory::value::{ip_address, parsed, within};
 use crate::inventory::{Interface, Link};
 use crate::name::{HostKind, NetworkName, suggestion};
 use crate::source::Span;

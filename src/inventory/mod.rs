@@ -4,15 +4,20 @@
 //! consistent: every name that it holds is declared, no address is twice.
 
 pub mod action;
+pub mod actions;
 pub mod address;
 pub mod check;
-pub mod csv;
+pub mod context;
 pub mod document;
 pub mod export;
 pub mod file;
+pub mod hostfile;
 pub mod hosts;
 pub mod interface;
+pub mod intrinsic;
 pub mod network;
+pub mod networks;
+pub mod platform;
 pub mod range;
 pub mod site;
 pub mod subnet;
@@ -26,9 +31,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::attribute::{Attributes, Entry, Layer, Scope};
-use crate::inventory::action::{BootAction, Distribution};
+use crate::inventory::action::{BootAction, Distribution, Loaders};
 use crate::inventory::address::HardwareAddress;
+use crate::inventory::intrinsic::{INTRINSIC, Own};
 use crate::inventory::network::Network;
+use crate::inventory::platform::Platform;
 use crate::name::{
     ActionName, ApplianceName, AttributeName, DistributionName, HostName, ModuleName, NetworkName, RollName,
 };
@@ -91,28 +98,6 @@ pub struct Site {
     pub span: Option<Span>,
 }
 
-/// `[loaders]`: the files that firmware loads, relative to the directory of boot files.
-#[derive(Debug, Default)]
-pub struct Loaders {
-    /// `bios`, `x86_64`, `aarch64`, `i386`.
-    pub files: BTreeMap<&'static str, (String, Option<Span>)>,
-}
-
-impl Loaders {
-    /// The words, and the files of iPXE that sites have most.
-    pub const DEFAULTS: [(&'static str, &'static str); 4] = [
-        ("bios", "undionly.kpxe"),
-        ("x86_64", "snponly.efi"),
-        ("aarch64", "snponly-arm64.efi"),
-        ("i386", "snponly-i386.efi"),
-    ];
-
-    /// The file of one of the words.
-    pub fn file(&self, word: &str) -> &str {
-        self.files.get(word).map_or("", |(file, _)| file)
-    }
-}
-
 /// `[appliances.NAME]`.
 #[derive(Debug)]
 pub struct Appliance {
@@ -123,7 +108,7 @@ pub struct Appliance {
     /// Attributes of its hosts.
     pub attributes: Arc<Layer>,
     /// What its hosts are that say nothing else.
-    pub platform: hosts::Platform,
+    pub platform: Platform,
     /// How its hosts are called: `compute-{rack}-{rank}`.
     pub pattern: Option<(String, Span)>,
     /// Where it is declared.
@@ -235,67 +220,6 @@ impl Interface {
     /// All its IP addresses.
     pub fn ips(&self) -> impl Iterator<Item = IpAddr> + use<> {
         self.ip.into_iter().chain(self.ip6.map(IpAddr::V6))
-    }
-}
-
-/// Attributes that are kgen's and cannot be set, with what they say.
-pub const INTRINSIC: [(&str, &str); 20] = [
-    ("appliance", "the host's appliance"),
-    ("arch", "the host's architecture"),
-    ("domain", "the site's DNS domain"),
-    ("fqdn", "host name and domain"),
-    ("gateway", "the router of the boot network"),
-    ("hostaddr", "the IP address of the boot interface"),
-    ("hostname", "the host's name"),
-    ("ksdevice", "the name of the boot interface"),
-    ("ksmac", "the hardware address of the boot interface"),
-    ("nameservers", "the name servers of the boot network, comma-separated"),
-    ("netmask", "the netmask of the boot network"),
-    ("os", "the host's operating system"),
-    ("prefix", "the prefix length of the boot network"),
-    ("rack", "the host's cabinet"),
-    ("rank", "the host's position in the cabinet"),
-    ("server", "where machines reach kgen"),
-    ("site", "the site's name"),
-    ("target", "the version that the kickstart is for: RHEL9"),
-    ("target_family", "its letters: RHEL"),
-    ("target_major", "its number: 9"),
-];
-
-/// Whether an attribute is kgen's own.
-pub fn is_intrinsic(name: &str) -> bool {
-    INTRINSIC.iter().any(|(known, _)| *known == name)
-}
-
-/// The intrinsic attributes that differ from host to host; the others are those of its appliance and network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Own {
-    /// `fqdn`
-    Fqdn,
-    /// `hostaddr`
-    Address,
-    /// `hostname`
-    Name,
-    /// `ksmac`
-    Hardware,
-    /// `rack`
-    Rack,
-    /// `rank`
-    Rank,
-}
-
-impl Own {
-    /// The attribute of this name, where it is one of a host's own.
-    pub fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "fqdn" => Own::Fqdn,
-            "hostaddr" => Own::Address,
-            "hostname" => Own::Name,
-            "ksmac" => Own::Hardware,
-            "rack" => Own::Rack,
-            "rank" => Own::Rank,
-            _ => return None,
-        })
     }
 }
 

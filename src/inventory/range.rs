@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crate::attribute::Layer;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::address::HardwareAddress;
-use crate::inventory::hosts::{Context, Hosts, host};
+use crate::inventory::context::Context;
+use crate::inventory::hosts::{Hosts, host};
 use crate::inventory::interface::{check_links, interface};
 use crate::inventory::subnet::stepped;
 use crate::inventory::table::{Table, Value, named};
@@ -29,12 +30,8 @@ struct Template {
 }
 
 /// Reads `[ranges]` of a document: each stands for many hosts.
-pub fn ranges(
-    table: &mut Table,
-    (context, none): (Context, &Arc<Layer>),
-    hosts: &mut Hosts,
-    diagnostics: &mut Diagnostics,
-) {
+pub fn ranges(table: &mut Table, context: Context, hosts: &mut Hosts, diagnostics: &mut Diagnostics) {
+    let none = &Arc::new(Layer::new());
     let Some(section) = table.section("ranges", diagnostics) else { return };
     for (key, span, value) in section.entries() {
         let Some(mut table) = value.table(&format!("[ranges.{key}]"), diagnostics) else { continue };

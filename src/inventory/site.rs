@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::attribute::Layer;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::inventory::hosts::{Defaults, Platform, Used};
+use crate::inventory::context::Defaults;
+use crate::inventory::platform::{Platform, Used};
 use crate::inventory::table::{Table, named};
 use crate::inventory::value::{layer, word};
 use crate::inventory::{Appliance, Site};

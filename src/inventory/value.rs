@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::attribute::{Entry, Layer, Value as AttributeValue};
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::inventory::is_intrinsic;
+use crate::inventory::intrinsic::is_intrinsic;
 use crate::inventory::table::{Table, Value, named};
 use crate::source::Span;
 
@@ -72,6 +72,24 @@ pub fn word(
     let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     let message = format!("`{key}` is `{text}`, but can only be {}", names.join(" or "));
     diagnostics.push(Diagnostic::error(span, message));
+    None
+}
+
+/// A number between two others.
+pub fn within(
+    table: &mut Table,
+    key: &'static str,
+    range: std::ops::RangeInclusive<u32>,
+    diagnostics: &mut Diagnostics,
+) -> Option<u32> {
+    let number = table.number(key, diagnostics)?;
+    if range.contains(&number) {
+        return Some(number);
+    }
+    if let Some(value) = table.get(key) {
+        let message = format!("`{key}` is {number}, but has to be from {} to {}", range.start(), range.end());
+        diagnostics.push(Diagnostic::error(value.span, message));
+    }
     None
 }
 

@@ -1,0 +1,152 @@
+//! Reads `[networks]`, and finds where each network reaches the server.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::inventory::context::Defaults;
+use crate::inventory::network::{Dhcp, Network, parts};
+use crate::inventory::subnet::{IpRange, Subnet};
+use crate::inventory::table::{Table, named};
+use crate::inventory::value::{ip_address, ip_addresses, parsed, within, word};
+use crate::inventory::{Host, Inventory};
+use crate::name::{HostKind, NetworkName};
+use crate::source::Span;
+
+/// Leases of unknown machines, where a network says nothing: long enough for an installation to begin.
+const LEASE_SECONDS: u32 = 600;
+
+/// Reads `[networks]`.
+pub fn networks(
+    table: &mut Table,
+    defaults: &mut Defaults,
+    diagnostics: &mut Diagnostics,
+) -> BTreeMap<NetworkName, Network> {
+    let Some(networks) = table.section("networks", diagnostics) else { return BTreeMap::new() };
+    let mut read = BTreeMap::new();
+    for (key, span, value) in networks.entries() {
+        defaults.declared.insert(format!("network {key}"));
+        let Some(name) = named(key, span, diagnostics) else { continue };
+        let Some(table) = value.table(&format!("[networks.{key}]"), diagnostics) else { continue };
+        read.extend(network(table, (key, span), diagnostics).map(|network| (name, network)));
+    }
+    read
+}
+
+fn network(mut table: Table, (key, span): (&str, Span), diagnostics: &mut Diagnostics) -> Option<Network> {
+    if !table.has("subnet") {
+        diagnostics.push(Diagnostic::error(span, format!("the network `{key}` has no `subnet`")));
+    }
+    let mut places = BTreeMap::new();
+    let mut subnet = |key, table: &mut Table, diagnostics: &mut Diagnostics| {
+        let (text, place) = table.text(key, diagnostics)?;
+        places.insert(key, place);
+        parsed(Subnet::parse(&text), place, diagnostics)
+    };
+    let main = subnet("subnet", &mut table, diagnostics);
+    let subnet6 = subnet("subnet6", &mut table, diagnostics);
+    let mut address = |key, table: &mut Table, diagnostics: &mut Diagnostics| {
+        let found = table.text(key, diagnostics)?;
+        places.insert(key, found.1);
+        ip_address(&found, diagnostics)
+    };
+    let gateway = address("gateway", &mut table, diagnostics);
+    let gateway6 = address("gateway6", &mut table, diagnostics);
+    let server = address("server", &mut table, diagnostics);
+    let server6 = address("server6", &mut table, diagnostics);
+    for key in ["vlan", "mtu", "lease_seconds"] {
+        places.extend(table.get(key).map(|value| (key, value.span)));
+    }
+    let network = Network {
+        subnet: main.unwrap_or(Subnet { first: Ipv4Addr::UNSPECIFIED.into(), prefix: 32 }),
+        subnet6,
+        gateway,
+        gateway6: of_ipv6("gateway6", gateway6, &places, diagnostics),
+        nameservers: ip_addresses(&mut table, "nameservers", diagnostics),
+        domain: table.name::<HostKind>("domain", diagnostics).map(|(name, _)| name.to_string()),
+        vlan: within(&mut table, "vlan", 1..=4094, diagnostics),
+        mtu: within(&mut table, "mtu", 68..=65535, diagnostics),
+        dhcp: word(&mut table, "dhcp", &Dhcp::NAMES, diagnostics)
+            .and_then(|word| Dhcp::named(&word))
+            .unwrap_or_default(),
+        pxe: table.truth("pxe", diagnostics).unwrap_or(true),
+        pools: pools(&mut table, diagnostics),
+        relays: ip_addresses(&mut table, "relays", diagnostics),
+        lease_seconds: within(&mut table, "lease_seconds", 60..=31_536_000, diagnostics).unwrap_or(LEASE_SECONDS),
+        server: of_ipv4("server", server, &places, diagnostics),
+        server6: of_ipv6("server6", server6, &places, diagnostics),
+        url: None,
+        places,
+        span,
+    };
+    table.finish(diagnostics);
+    main.map(|_| network)
+}
+
+fn wrong_family(key: &'static str, address: IpAddr, places: &BTreeMap<&str, Span>, diagnostics: &mut Diagnostics) {
+    let family = if address.is_ipv4() { "an IPv4" } else { "an IPv6" };
+    if let Some(place) = places.get(key) {
+        diagnostics.push(Diagnostic::error(*place, format!("`{key}` is {address}, {family} address")));
+    }
+}
+
+fn of_ipv4(
+    key: &'static str,
+    address: Option<IpAddr>,
+    places: &BTreeMap<&str, Span>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Ipv4Addr> {
+    match address? {
+        IpAddr::V4(address) => Some(address),
+        other @ IpAddr::V6(_) => {
+            wrong_family(key, other, places, diagnostics);
+            None
+        }
+    }
+}
+
+fn of_ipv6(
+    key: &'static str,
+    address: Option<IpAddr>,
+    places: &BTreeMap<&str, Span>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Ipv6Addr> {
+    match address? {
+        IpAddr::V6(address) => Some(address),
+        other @ IpAddr::V4(_) => {
+            wrong_family(key, other, places, diagnostics);
+            None
+        }
+    }
+}
+
+fn pools(table: &mut Table, diagnostics: &mut Diagnostics) -> Vec<(IpRange, Span)> {
+    let texts = table.texts("pools", diagnostics).unwrap_or_default();
+    let read = |(text, span): (String, Span)| Some((parsed(IpRange::parse(&text), span, diagnostics)?, span));
+    texts.into_iter().filter_map(read).collect()
+}
+
+/// Finds the server's address in each network that does not say it: the site's own where it is in the network, else
+/// that of the host which has the site's, and one in the network.
+pub fn find_servers(inventory: &mut Inventory) {
+    let Some(site) = inventory.site.server.clone() else { return };
+    let (before, address, after) = parts(&site);
+    let own: Option<IpAddr> = address.trim_matches(['[', ']']).parse().ok();
+    let serves = |host: &&Host| host.interfaces.iter().any(|port| port.ips().any(|ip| Some(ip) == own));
+    let host = own.and_then(|_| inventory.hosts.values().find(serves));
+    for (name, network) in &mut inventory.networks {
+        let ports = host.into_iter().flat_map(|host| &host.interfaces);
+        let there = ports.filter(|port| port.network.as_ref() == Some(name)).flat_map(|port| port.ips());
+        let known: Vec<IpAddr> = own.into_iter().chain(there).filter(|ip| network.contains(*ip)).collect();
+        for ip in known {
+            match ip {
+                IpAddr::V4(ip) => network.server = network.server.or(Some(ip)),
+                IpAddr::V6(ip) => network.server6 = network.server6.or(Some(ip)),
+            }
+        }
+        let v4 = network.server.map(|ip| ip.to_string());
+        let v6 = network.server6.map(|ip| format!("[{ip}]"));
+        let here = if network.ipv4().is_some() { v4.or(v6) } else { v6 };
+        network.url = Some(here.map_or_else(|| site.clone(), |here| format!("{before}{here}{after}")));
+    }
+}
