@@ -4,7 +4,7 @@
 //! [`BootEntry`] as it is: what it holds stands in a script of every loader and cannot end anything there.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 
 use crate::diagnostic::Diagnostic;
 use crate::emit::template::{Context, Facts, TemplateError, Templates};
@@ -84,7 +84,7 @@ impl<'i> Boot<'i> {
     }
 
     fn prepare(&mut self, distribution: Option<&'i DistributionName>, host: Option<&'i Host>) {
-        let Some(key) = media_key(distribution, host) else { return };
+        let Some(key) = media_key(self.inventory, distribution, host) else { return };
         if !self.media.contains_key(&key) {
             let network = host.and_then(|host| self.inventory.boot_network(host));
             let media = self.fill_media(key, network);
@@ -173,9 +173,16 @@ impl<'i> Boot<'i> {
     }
 }
 
-fn media_key<'i>(distribution: Option<&'i DistributionName>, host: Option<&'i Host>) -> Option<MediaKey<'i>> {
+/// What decides where the parts of a distribution are; a machine that is not in the inventory is taken for the
+/// architecture that most are.
+fn media_key<'i>(
+    inventory: &'i Inventory,
+    distribution: Option<&'i DistributionName>,
+    host: Option<&'i Host>,
+) -> Option<MediaKey<'i>> {
+    let arch = host.map(|host| &*host.arch).or(inventory.site.arch.as_deref());
     let network = host.and_then(|host| host.boot_interface()?.network.as_ref()).map(NetworkName::as_str);
-    Some((distribution?.as_str(), host.map_or("", |host| &*host.arch), network))
+    Some((distribution?.as_str(), arch.unwrap_or("x86_64"), network))
 }
 
 /// The URL of a host's kickstart.
@@ -220,7 +227,7 @@ impl Filling<'_, '_> {
         let mut facts = self.boot.facts(network);
         let kickstart = self.host.and_then(|host| kickstart_url(self.boot.inventory, host));
         facts.extend(kickstart.map(|kickstart| ("kickstart", kickstart)));
-        let key = media_key(self.distribution, self.host);
+        let key = media_key(self.boot.inventory, self.distribution, self.host);
         let media = match key.and_then(|key| self.boot.media.get(&key)) {
             Some(Ok(media)) => Some(&media.facts),
             Some(Err(fault)) => return Err(Box::new(fault.clone())),
@@ -389,7 +396,7 @@ pub struct Keys {
     pub hyphenated: Vec<String>,
     /// The same after the hardware type.
     pub typed: Vec<String>,
-    /// IP addresses as people write them.
+    /// IPv4 addresses as people write them.
     pub ips: Vec<String>,
     /// IPv4 addresses as eight hexadecimal digits.
     pub hexadecimal: Vec<String>,
@@ -413,18 +420,16 @@ pub fn keys(inventory: &Inventory, host: &Host) -> Keys {
                 add(|keys| &mut keys.hyphenated, address.ethernet().hyphenated());
             }
         }
-        for ip in port.ips() {
-            add(|keys| &mut keys.ips, ip.to_string().replace(':', "-"));
-            if let IpAddr::V4(ip) = ip {
-                add(|keys| &mut keys.hexadecimal, hexadecimal(ip));
-            }
+        if let Some(ip) = port.ipv4() {
+            add(|keys| &mut keys.ips, ip.to_string());
+            add(|keys| &mut keys.hexadecimal, hexadecimal(ip));
         }
     }
     keys
 }
 
 /// An IPv4 address as PXELINUX and GRUB write it in the names of files.
-pub fn hexadecimal(ip: std::net::Ipv4Addr) -> String {
+pub fn hexadecimal(ip: Ipv4Addr) -> String {
     format!("{:08X}", ip.to_bits())
 }
 

@@ -322,7 +322,7 @@ pub fn template_fault(template: &TemplateText, error: &TemplateError, sources: &
     let span = Span::new(template.span.file, start, start + text.trim().len());
     let fault = Diagnostic::error(span, format!("the template does not work: {}", error.message));
     if error.undefined {
-        return fault.hint("templates see `host`, `attributes`, `hosts`, `site`, `networks` and `appliances`; test with `is defined` what may be missing");
+        return fault.hint("templates see `host`, `attributes`, `hosts`, `site`, `networks`, `files` and `appliances`; test with `is defined` what may be missing");
     }
     fault
 }

@@ -176,7 +176,7 @@ fn names(machine: &Machine, loader: Loader, answered: &Answer) -> Vec<String> {
     match loader {
         Loader::Ipxe => {
             let own = addresses.iter().map(HardwareAddress::hyphenated);
-            let ip = ip.map(|ip| ip.to_string().replace(':', "-"));
+            let ip = ip.filter(IpAddr::is_ipv4).map(|ip| ip.to_string());
             own.chain(ip).chain(["unknown".to_owned()]).map(|name| format!("boot/ipxe/{name}.ipxe")).collect()
         }
         Loader::Pxelinux => {

@@ -64,11 +64,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("dhcp", &["inventory", "name", "source"]),
     // back end: it knows no XML
     ("emit::lines", &["source"]),
-    ("emit::values", &["inventory", "name"]),
+    ("emit::hosts", &["emit::lines", "inventory", "source"]),
+    ("emit::groups", &["emit::lines", "inventory", "name"]),
+    ("emit::values", &["emit::groups", "emit::hosts", "emit::lines", "inventory", "name"]),
     ("emit::template", &["attribute", "emit::values", "inventory", "name", "source", "text"]),
     ("boot", &["diagnostic", "emit::template", "inventory", "name", "source", "text"]),
     ("emit", &[
-        "boot", "dhcp", "diagnostic", "emit::lines", "inventory", "name", "picture", "profile",
+        "boot", "dhcp", "diagnostic", "emit::hosts", "emit::lines", "inventory", "name", "picture", "profile",
         "source", "text"
     ]),
     // all of it together
@@ -86,7 +88,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "attribute", "cohort", "compile", "description", "emit::template", "generation", "graph", "inventory", "name",
         "profile", "source", "text"
     ]),
-    ("files", &["boot", "diagnostic", "emit", "emit::lines", "generation", "inventory", "source"]),
+    ("files", &["boot", "diagnostic", "emit", "emit::groups", "emit::hosts", "emit::lines", "generation", "inventory", "source"]),
     ("simulate", &["boot", "dhcp", "emit", "files", "generation", "inventory", "name"]),
     ("readers", &[]),
     // the program

@@ -262,6 +262,64 @@ fn every_module_and_graph_is_valid_by_the_dtd_that_it_names() {
     assert!(content, "{said}");
 }
 
+/// Those that `--check-with-readers` knows.
+const PROGRAMS: [&str; 7] =
+    ["dhcpd", "kea-dhcp4", "kea-dhcp6", "dnsmasq", "named-checkzone", "grub-script-check", "ksvalidator"];
+
+/// kgen with all that is installed in its path.
+fn with_readers(site: &Path, output: &Path) -> (bool, String) {
+    let path = format!("{}:/usr/sbin:/sbin:/usr/bin:/bin", root().join("target/checkers/bin").display());
+    let mut command = support::kgen();
+    command.args(["compile", "--check-with-readers", "-o"]).arg(output).arg("--site").arg(site);
+    run(command.env("PATH", path))
+}
+
+fn all_programs() -> bool {
+    // Each that is missing is told, not only the first.
+    let there: Vec<bool> = PROGRAMS.iter().map(|name| program(name).is_some()).collect();
+    there.iter().all(|there| *there)
+}
+
+#[test]
+fn every_output_of_every_site_is_read_by_its_own_reader() {
+    if !all_programs() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut readers = BTreeSet::new();
+    for (number, site) in golden_cases().into_iter().chain(examples()).enumerate() {
+        let (content, said) = with_readers(&site, &directory.path().join(number.to_string()));
+        assert!(content && !said.contains("not read"), "{}:\n{said}", site.display());
+        let line = said.lines().find_map(|line| line.strip_prefix("read: ")).unwrap().to_owned();
+        readers.extend(line.split(", ").map(|read| read.split(' ').next().unwrap().to_owned()));
+    }
+    assert_eq!(readers, PROGRAMS.iter().map(|name| (*name).to_owned()).collect());
+}
+
+/// Text for one format only is nobody's to check but that format's reader's.
+#[test]
+fn what_a_reader_refuses_is_told_at_its_cause_and_nothing_is_written() {
+    if !all_programs() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let site = directory.path().join("site");
+    let inventory = "[site]\nname = \"x\"\narch = \"x86_64\"\ntarget = \"RHEL9\"\n[appliances.a]\n\
+                     [hosts.h]\nappliance = \"a\"\n";
+    write(&site.join("cluster.toml"), inventory);
+    write(
+        &site.join("nodes/a.xml"),
+        "<kickstart>\n  <native lang=\"kickstart\">\nfrobnicate --now\n</native>\n</kickstart>\n",
+    );
+    write(&site.join("graphs/default/a.xml"), "<graph/>\n");
+    let output = directory.path().join("out");
+    let (content, said) = with_readers(&site, &output);
+    assert!(!content, "{said}");
+    assert!(said.contains("error: ksvalidator refuses ks/h.ks in line ") && said.contains("frobnicate"), "{said}");
+    assert!(said.contains("--> nodes/a.xml:3:1"), "{said}");
+    assert!(!output.exists(), "{said}");
+}
+
 fn shipped_files() -> Vec<PathBuf> {
     ["nodes", "graphs/default"].iter().flat_map(|folder| entries(&root().join(folder))).collect()
 }

@@ -24,6 +24,8 @@ pub fn entries(inventory: &Inventory) -> impl Iterator<Item = Entry> {
         let short = inventory.other_name(host, port).unwrap_or_else(|| host.name.to_string());
         let domain = inventory.domain(inventory.network(port));
         let mut names: Vec<String> = domain.map(|domain| format!("{short}.{domain}")).into_iter().collect();
+        // The interface that a host boots from has the host's name, and may have another.
+        names.extend(port.hostname.as_ref().map(ToString::to_string).filter(|other| *other != short));
         names.push(short);
         port.ips().map(move |ip| Entry { ip, names: names.clone(), span: port.ip_span })
     })

@@ -11,7 +11,7 @@ use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 
 use crate::attribute::{Attributes, Secrets, Value as AttributeValue};
-use crate::emit::values::{HostValue, HostsValue, network, networks, shown_attributes, site};
+use crate::emit::values::{FilesValue, HostValue, HostsValue, network, networks, shown_attributes, site};
 use crate::inventory::{Host, Inventory};
 use crate::name::NetworkName;
 use crate::text::TemplateText;
@@ -35,6 +35,8 @@ pub struct Templates {
     secrets: Option<Secrets>,
     /// What templates gave that do not look at the host, by source.
     shared: Mutex<BTreeMap<String, Result<Arc<str>, TemplateError>>>,
+    /// `files`, made once for all templates.
+    files: Value,
     /// Whether a prepared template reads attributes: to gather them costs more than the rest of a boot script.
     wants_attributes: bool,
 }
@@ -120,14 +122,11 @@ impl Templates {
     /// # Errors
     /// It does not parse, names something that is not there, or a filter refuses a value.
     pub fn render_prepared(&self, template: &TemplateText, context: &Context) -> Result<String, TemplateError> {
-        match self.environment.get_template(&template.source) {
-            Ok(parsed) => parsed.render(&context.0).map_err(|error| describe(&error)),
-            Err(_) => {
-                check(template)?;
-                let parsed = self.environment.template_from_str(&template.source).map_err(|error| describe(&error))?;
-                parsed.render(&context.0).map_err(|error| describe(&error))
-            }
+        if let Ok(parsed) = self.environment.get_template(&template.source) {
+            return parsed.render(&context.0).map_err(|error| describe(&error));
         }
+        let parsed = self.environment.template_from_str(&template.source).map_err(|error| describe(&error))?;
+        parsed.render(&context.0).map_err(|error| describe(&error))
     }
 
     /// The text of a template that sees plain values, and the site.
@@ -140,7 +139,9 @@ impl Templates {
 
     /// For the hosts of this inventory. With `secrets`, a host's own stand in what is rendered for it.
     pub fn new(inventory: Arc<Inventory>, secrets: Option<Secrets>) -> Self {
+        let files = Value::from_object(FilesValue::new(Arc::clone(&inventory)));
         Self {
+            files,
             environment: environment(),
             inventory,
             secrets,
@@ -197,6 +198,7 @@ impl Templates {
             hosts => Value::from_object(HostsValue(Arc::clone(inventory))),
             site => site(inventory),
             networks => networks(inventory),
+            files => self.files.clone(),
             appliances => inventory.appliances.keys().map(ToString::to_string).collect::<Vec<_>>(),
         };
         template.render(context).map(Into::into).map_err(|error| describe(&error))

@@ -1,10 +1,12 @@
 //! What templates see of an inventory: hosts, networks, the site. Looked at where a template asks, not copied.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 
+use crate::emit::lines::Lines;
+use crate::emit::{groups, hosts};
 use crate::inventory::network::Network;
 use crate::inventory::{Host, Interface, Inventory, Link};
 use crate::name::NetworkName;
@@ -49,6 +51,42 @@ pub fn network(inventory: &Inventory, (name, network): (&NetworkName, &Network))
 /// What may not be there, as a text or nothing.
 fn optional(value: Option<impl ToString>) -> Value {
     value.map_or(Value::from(()), |value| Value::from(value.to_string()))
+}
+
+/// `files`: the files of the site that machines have too, each made when it is first asked for. Without the last line
+/// end, which the template has.
+#[derive(Debug)]
+pub struct FilesValue {
+    inventory: Arc<Inventory>,
+    made: [OnceLock<Value>; FILES.len()],
+}
+
+/// Their names, and what makes each.
+const FILES: [(&str, fn(&Inventory) -> Lines); 5] = [
+    ("hosts", hosts::hosts),
+    ("ethers", hosts::ethers),
+    ("genders", groups::genders),
+    ("ansible", groups::ansible),
+    ("clustershell", groups::clustershell),
+];
+
+impl FilesValue {
+    /// Of an inventory.
+    pub fn new(inventory: Arc<Inventory>) -> Self {
+        Self { inventory, made: [const { OnceLock::new() }; FILES.len()] }
+    }
+}
+
+impl Object for FilesValue {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let index = FILES.iter().position(|(name, _)| Some(*name) == key.as_str())?;
+        let make = || Value::from((FILES[index].1)(&self.inventory).text.trim_end_matches('\n').to_owned());
+        Some(self.made[index].get_or_init(make).clone())
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(FILES.iter().map(|(name, _)| Value::from(*name)).collect())
+    }
 }
 
 /// The list `hosts`. Hosts are looked at one by one: ten thousand are not copied for one template.

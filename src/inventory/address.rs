@@ -81,6 +81,7 @@ impl HardwareAddress {
 
     /// The hardware address by which a DHCP server knows the client. Of an InfiniBand port it is the one that iPXE
     /// makes of the GUID (`ipoib.c`, mask 0xe7), since 20 octets have no room in a packet (RFC 4390).
+    #[must_use]
     pub fn ethernet(&self) -> Self {
         let Some(guid) = self.guid() else { return *self };
         let mut octets = [0; 20];

@@ -91,13 +91,12 @@ fn columns(whole: &str, origin: Origin, diagnostics: &mut Diagnostics) -> Option
     let mut columns = Vec::new();
     for (index, field) in record.iter().enumerate() {
         let name = field.trim().trim_start_matches('\u{feff}').to_uppercase();
-        match COLUMNS.iter().find(|column| **column == name) {
-            Some(column) => columns.push(*column),
-            None => {
-                let fault = Diagnostic::error(origin.span(line.field(index)), format!("there is no column `{name}`"));
-                diagnostics.push(fault.maybe_hint(suggestion(&name, COLUMNS)));
-            }
-        }
+        let Some(column) = COLUMNS.iter().find(|column| **column == name) else {
+            let fault = Diagnostic::error(origin.span(line.field(index)), format!("there is no column `{name}`"));
+            diagnostics.push(fault.maybe_hint(suggestion(&name, COLUMNS)));
+            continue;
+        };
+        columns.push(*column);
     }
     if !there || !columns.contains(&"NAME") {
         let fault = Diagnostic::error(origin.span(line.range), "the first line does not name the columns");
@@ -140,7 +139,7 @@ struct Rows<'p> {
     attributes: BTreeMap<&'static str, Cell<'p>>,
     interfaces: Vec<BTreeMap<&'static str, Cell<'p>>>,
     /// Names of bonds, with the ports that say to be a part of them.
-    bonds: BTreeMap<String, DeArray<'p>>,
+    bonds: BTreeMap<String, Vec<Cell<'p>>>,
 }
 
 /// Takes one line in; gives whether it could be.
@@ -234,7 +233,7 @@ impl<'p> Rows<'p> {
         }
         if let Some(bond) = interface.remove("channel") {
             let name = interface.get("name").cloned().unwrap_or_else(|| text_cell(String::new(), line.range.clone()));
-            self.bonds.entry(shown(bond.get_ref())).or_insert_with(DeArray::new).push(name);
+            self.bonds.entry(shown(bond.get_ref())).or_default().push(name);
         }
         // A line may hold nothing but what the host has once.
         if !interface.is_empty() {
@@ -249,7 +248,7 @@ impl<'p> Rows<'p> {
         for mut interface in self.interfaces {
             let name = interface.get("name").map(|name| shown(name.get_ref())).unwrap_or_default();
             if let Some(members) = self.bonds.remove(&name) {
-                interface.insert("bond", Spanned::new(place.clone(), DeValue::Array(members)));
+                interface.insert("bond", Spanned::new(place.clone(), DeValue::Array(members.into_iter().collect())));
             }
             interfaces.push(Spanned::new(place.clone(), DeValue::Table(table(interface))));
         }
@@ -257,7 +256,7 @@ impl<'p> Rows<'p> {
         for (bond, members) in self.bonds {
             let own = BTreeMap::from([
                 ("name", text_cell(bond, place.clone())),
-                ("bond", Spanned::new(place.clone(), DeValue::Array(members))),
+                ("bond", Spanned::new(place.clone(), DeValue::Array(members.into_iter().collect()))),
             ]);
             interfaces.push(Spanned::new(place.clone(), DeValue::Table(table(own))));
         }

@@ -108,14 +108,12 @@ fn link(table: &mut Table, name: Option<&str>, diagnostics: &mut Diagnostics) ->
         (_, _, Some(id)) => {
             // `eth0.100` is on `eth0`.
             let above = name.and_then(|name| name.rsplit_once('.')).map(|(above, _)| above.to_owned());
-            match parent.or(above) {
-                Some(parent) => Link::Vlan { id, parent },
-                None => {
-                    let fault = Diagnostic::error(table.span(), "a VLAN has no `parent`");
-                    diagnostics.push(fault.hint("the interface that it is on, such as `parent = \"eth0\"`"));
-                    Link::Port
-                }
-            }
+            let Some(parent) = parent.or(above) else {
+                let fault = Diagnostic::error(table.span(), "a VLAN has no `parent`");
+                diagnostics.push(fault.hint("the interface that it is on, such as `parent = \"eth0\"`"));
+                return Link::Port;
+            };
+            Link::Vlan { id, parent }
         }
         (None, None, None) => Link::Port,
     }
@@ -151,6 +149,12 @@ pub fn check_links(interfaces: &[Interface], diagnostics: &mut Diagnostics) {
             if let Some((_, other)) = taken.iter().find(|(name, _)| of_one && name == member) {
                 let message = format!("`{member}` is a part of `{}` and of `{}`", other.name, interface.name);
                 diagnostics.push(Diagnostic::error(place, message));
+            }
+            if let Some(port) = interfaces.get(position).filter(|port| of_one && port.ips().next().is_some()) {
+                let message = format!("`{member}` is a part of `{}`, and has an IP address of its own", interface.name);
+                diagnostics.push(
+                    Diagnostic::error(port.ip_span, message).hint("the whole has the address, its parts have none"),
+                );
             }
             if of_one {
                 taken.push((member, interface));

@@ -86,6 +86,8 @@ pub struct Site {
     pub rolls: Option<Vec<(RollName, Span)>>,
     /// What machines do that are not in the inventory.
     pub unknown: Option<(ActionName, Span)>,
+    /// The architecture of machines that say nothing else.
+    pub arch: Option<Arc<str>>,
     /// The distribution of machines that say nothing else.
     pub distribution: Option<DistributionName>,
     /// What hosts do at boot that say nothing else.
@@ -314,11 +316,12 @@ impl Inventory {
     /// The name of a host in the network of an interface, where it is not the host's own: what the interface says, else
     /// `HOST-NETWORK`. `None` for the interface that it boots from, and others in that network.
     pub fn other_name(&self, host: &Host, interface: &Interface) -> Option<String> {
-        if let Some(name) = interface.hostname.as_ref().filter(|name| **name != host.name) {
+        let boot = host.boot_interface()?;
+        let other = interface.hostname.as_ref().filter(|name| boot.name != interface.name && **name != host.name);
+        if let Some(name) = other {
             return Some(name.to_string());
         }
         let network = interface.network.as_ref()?;
-        let boot = host.boot_interface()?;
         (boot.network.as_ref() != Some(network)).then(|| format!("{}-{network}", host.name))
     }
 

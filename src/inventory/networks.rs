@@ -9,7 +9,7 @@ use crate::inventory::network::{Dhcp, Network, parts};
 use crate::inventory::subnet::{IpRange, Subnet};
 use crate::inventory::table::{Table, named};
 use crate::inventory::value::{ip_address, ip_addresses, parsed, within, word};
-use crate::inventory::{Host, Inventory};
+use crate::inventory::{Host, Interface, Inventory};
 use crate::name::{HostKind, NetworkName};
 use crate::source::Span;
 
@@ -136,7 +136,7 @@ pub fn find_servers(inventory: &mut Inventory) {
     let host = own.and_then(|_| inventory.hosts.values().find(serves));
     for (name, network) in &mut inventory.networks {
         let ports = host.into_iter().flat_map(|host| &host.interfaces);
-        let there = ports.filter(|port| port.network.as_ref() == Some(name)).flat_map(|port| port.ips());
+        let there = ports.filter(|port| port.network.as_ref() == Some(name)).flat_map(Interface::ips);
         let known: Vec<IpAddr> = own.into_iter().chain(there).filter(|ip| network.contains(*ip)).collect();
         for ip in known {
             match ip {

@@ -172,5 +172,5 @@ fn port(template: &Template, index: usize) -> Option<Interface> {
         (_, true) => None,
         (_, false) => template.addresses.get(index).copied().flatten(),
     };
-    Some(Interface { ip, ip6, address, ..template.interface.clone() })
+    Some(Interface { address, ip, ip6, ..template.interface.clone() })
 }

@@ -41,6 +41,7 @@ pub fn site(table: &mut Table, (defaults, used): (&mut Defaults, &mut Used), dia
         secrets: path(table.text("secrets", diagnostics), "secrets"),
         rolls: rolls(&mut table, diagnostics),
         unknown,
+        arch: defaults.site.arch.clone(),
         distribution: defaults.site.distribution.clone(),
         boot: defaults.site.boot.clone(),
         boot_files: table.text("boot_files", diagnostics).map(|(path, span)| (path.into(), span)),

@@ -30,7 +30,10 @@ pub fn found(what: &str, there: bool) -> bool {
 pub fn program(name: &str) -> Option<PathBuf> {
     let own = root().join("target/checkers/bin").join(name);
     let paths = std::env::var_os("PATH").unwrap_or_default();
-    let mut candidates = std::iter::once(own).chain(std::env::split_paths(&paths).map(|path| path.join(name)));
+    // Servers are in a directory that is not in everybody's path.
+    let servers = Path::new("/usr/sbin").join(name);
+    let others = std::env::split_paths(&paths).map(|path| path.join(name));
+    let mut candidates = [own, servers].into_iter().chain(others);
     let path = candidates.find(|path| path.is_file());
     let required = std::env::var_os("KGEN_REQUIRE_ALL").is_some();
     assert!(path.is_some() || !required, "{name} is missing, and KGEN_REQUIRE_ALL is set");
