@@ -195,7 +195,12 @@ const WORLD: &[(&str, &[(&str, &str)])] = &[
     ("std::env", &[("cli", "options from the environment, and where the program was started")]),
     (
         "std::fs",
-        &[("cli::init", "the machine's source of chance"), ("source", "reads files"), ("write", "writes files")],
+        &[
+            ("cli::init", "the machine's source of chance"),
+            ("readers", "reads and copies what was just written"),
+            ("source", "reads files"),
+            ("write", "writes files"),
+        ],
     ),
     (
         "std::net",

@@ -233,6 +233,10 @@ fn subnet(
     members.put("id", &json!(number));
     members.put("subnet", &json!(subnet.to_string()));
     members.put("valid-lifetime", &json!(network.lease_seconds));
+    // Who asks over IPv6 has only an address of its link; the subnet is that of the interface where it arrives.
+    if let Some(interface) = network.interface.as_ref().filter(|_| family == Family::V6 && network.relays.is_empty()) {
+        members.put("interface", &json!(interface));
+    }
     let own: Vec<Reservation> = reservations(inventory, name).collect();
     if family == Family::V4 {
         members.put("max-valid-lifetime", &json!(network.lease_seconds));

@@ -61,8 +61,11 @@ pub struct FilesValue {
     made: [OnceLock<Value>; FILES.len()],
 }
 
+/// What makes one of them.
+type Make = fn(&Inventory) -> Lines;
+
 /// Their names, and what makes each.
-const FILES: [(&str, fn(&Inventory) -> Lines); 5] = [
+const FILES: [(&str, Make); 5] = [
     ("hosts", hosts::hosts),
     ("ethers", hosts::ethers),
     ("genders", groups::genders),

@@ -54,6 +54,7 @@ pub fn network(network: &Network) -> Value {
         ("lease_seconds", Some(Value::from(network.lease_seconds))),
         ("server", network.server.map(text)),
         ("server6", network.server6.map(text)),
+        ("interface", network.interface.as_ref().map(text)),
     ])
 }
 

@@ -39,6 +39,8 @@ pub struct Network {
     pub server: Option<Ipv4Addr>,
     /// The boot server's IPv6 address in it.
     pub server6: Option<Ipv6Addr>,
+    /// The boot server's own interface in it, which Kea has to know for IPv6.
+    pub interface: Option<String>,
     /// Where its machines reach kgen: the site's URL with the server's address in this network.
     pub url: Option<String>,
     /// Where single values are written, else the network.

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::context::Defaults;
 use crate::inventory::network::{Dhcp, Network, parts};
+use crate::inventory::platform::plain_word;
 use crate::inventory::subnet::{IpRange, Subnet};
 use crate::inventory::table::{Table, named};
 use crate::inventory::value::{ip_address, ip_addresses, parsed, within, word};
@@ -75,6 +76,10 @@ fn network(mut table: Table, (key, span): (&str, Span), diagnostics: &mut Diagno
         lease_seconds: within(&mut table, "lease_seconds", 60..=31_536_000, diagnostics).unwrap_or(LEASE_SECONDS),
         server: of_ipv4("server", server, &places, diagnostics),
         server6: of_ipv6("server6", server6, &places, diagnostics),
+        interface: table
+            .text("interface", diagnostics)
+            .and_then(|found| plain_word("interface", found, diagnostics))
+            .map(|(name, _)| name),
         url: None,
         places,
         span,
@@ -137,6 +142,10 @@ pub fn find_servers(inventory: &mut Inventory) {
     for (name, network) in &mut inventory.networks {
         let ports = host.into_iter().flat_map(|host| &host.interfaces);
         let there = ports.filter(|port| port.network.as_ref() == Some(name)).flat_map(Interface::ips);
+        if network.interface.is_none() {
+            let here = host.and_then(|host| host.interfaces.iter().find(|port| port.network.as_ref() == Some(name)));
+            network.interface = here.map(|port| port.name.clone());
+        }
         let known: Vec<IpAddr> = own.into_iter().chain(there).filter(|ip| network.contains(*ip)).collect();
         for ip in known {
             match ip {
