@@ -1,18 +1,22 @@
-//! kgen compiles descriptions of clusters into what machines install from.
+//! kgen compiles descriptions of clusters into what machines boot and install from.
 //!
-//! A *description* is a tree of small XML modules joined by an inheritance graph; an *inventory* is one TOML file
-//! that names networks, appliances, hosts and attributes. kgen gives each host the modules that its appliance
-//! inherits under the host's conditions, and writes its kickstart. Every fault of every file is told in one run, at
-//! its place; the same input gives the same bytes; every line of output knows the line of input that caused it.
+//! A *description* is a tree of small XML modules joined by an inheritance graph; an *inventory* names networks,
+//! appliances, hosts, attributes and boot actions, in one file or many. kgen gives each host the modules that its
+//! appliance inherits under the host's conditions, and writes its kickstart, its boot scripts, and the DHCP, DNS and
+//! other files of the site. Every fault of every file is told in one run, at its place; the same input gives the same
+//! bytes; every line of output knows the line of input that caused it.
 //!
 //! # The steps
 //!
 //! ```text
 //! SourceTree --syntax--> ModuleFile*, GraphFile* --description--> Description     once per revision
-//! file --inventory--> Inventory                                                  once per revision
+//! files --inventory--> Inventory                                                 once per revision
 //! Description + answers of a host --resolve--> Resolution --expand--> Profile    once per variant
 //! Profile --emit::kickstart--> Kickstart --emit::prepare--> Prepared             once per cohort
-//! Prepared + the host's own values --generation--> bytes --write--> files        per host: look up and copy
+//! Prepared + the host's own values --generation--> bytes                         per host: look up and copy
+//! Inventory --boot--> BootEntry --emit::{ipxe,pxelinux,grub}--> scripts          per host
+//! Inventory --dhcp--> who gets what --emit::{dhcpd,kea,dnsmasq}--> text          per site; so are names and groups
+//! all of these --files--> paths and bytes --readers--> nothing refused --write--> files
 //! ```
 //!
 //! Hosts that start at the same module and answer every condition alike are one *variant* and share a profile. Hosts
@@ -30,14 +34,19 @@
 //! Front end: [`syntax`] ([`syntax::xml`], [`syntax::items`], [`syntax::module`], [`syntax::graph`]), [`graph`],
 //! [`description`], [`resolve`], [`expand`].
 //!
-//! The site: [`inventory`].
+//! The site: [`inventory`] ([`inventory::document`], the forms of files; [`inventory::table`], what reads them;
+//! [`mod@inventory::file`], the order in which they are read; [`inventory::check`]), [`boot`] (what a host does at its
+//! next boot), [`dhcp`] (which machine gets which address and file).
 //!
-//! Back end: [`emit`] ([`emit::kickstart`], [`emit::script`], [`emit::shell`], [`emit::prepare`], [`emit::template`],
+//! Back end: [`emit`] (a file for each format: [`emit::kickstart`] with [`emit::script`], [`emit::shell`] and
+//! [`emit::prepare`]; [`emit::ipxe`], [`emit::pxelinux`], [`emit::grub`], [`emit::diskless`]; [`emit::dhcpd`],
+//! [`emit::kea`], [`emit::dnsmasq`]; [`emit::hosts`], [`emit::zones`], [`emit::groups`]; [`emit::template`],
 //! [`emit::svg`], [`emit::dot`]), [`mod@write`].
 //!
 //! The whole: [`compile`] (the passes in order), [`cohort`] (what hosts share), [`generation`] (what answers for
-//! every host), [`explain`], [`lint`], [`picture`], [`shipped`] (the description inside the binary), [`eval`] (the
-//! only file that runs programs), [`cli`].
+//! every host), [`files`] (all files of a site by path), [`simulate`] (a boot in mind), [`readers`] (the programs that
+//! read our outputs), [`explain`], [`lint`], [`picture`], [`shipped`] (the description inside the binary), [`eval`]
+//! (programs that a description asks for), [`cli`].
 //!
 //! # Paths to read
 //!
@@ -46,6 +55,8 @@
 //! | one `<package>` to the kickstart | [`syntax::items`], [`resolve`], [`expand`], [`profile`], [`emit::kickstart`], [`generation`] |
 //! | one `<edge arch="..">` | [`syntax::graph`], [`graph`], [`resolve`], [`condition`] |
 //! | one `&hostname;` | [`syntax::xml`], [`syntax::content`], [`expand`], [`attribute`], [`emit::prepare`], [`generation`] |
+//! | one host in the DHCP file | [`inventory::hosts`], [`inventory`], [`dhcp`], [`emit::kea`], [`files`], [`mod@write`] |
+//! | one boot action to the script | [`inventory::actions`], [`inventory::action`], [`boot`], [`emit::ipxe`], [`files`] |
 //! | one fault to the screen | the pass that found it, [`diagnostic`], [`cli`] |
 
 pub mod attribute;

@@ -34,7 +34,8 @@ pub fn zones(inventory: &Inventory) -> Vec<Zone> {
         let (zone, label) = reverse(entry.ip);
         zones.entry(zone).or_default().push((format!("{label} IN PTR {full}."), entry));
     }
-    zones.into_iter().map(|(name, records)| (name.clone(), zone(inventory, (&name, domain), records))).collect()
+    let server = name_server(inventory, domain);
+    zones.into_iter().map(|(name, records)| (name.clone(), zone((&name, domain), &server, records))).collect()
 }
 
 fn copy(entry: &Entry) -> Entry {
@@ -55,9 +56,12 @@ fn reverse(ip: IpAddr) -> (String, String) {
     }
 }
 
-fn zone(inventory: &Inventory, (name, domain): (&str, &str), records: Vec<(String, Entry)>) -> Lines {
+fn zone(
+    (name, domain): (&str, &str),
+    (server, glue): &(String, Option<IpAddr>),
+    records: Vec<(String, Entry)>,
+) -> Lines {
     let mut lines = Lines::default();
-    let (server, glue) = name_server(inventory, domain);
     lines.line(format!("; {name}"));
     lines.line("$TTL 3600");
     // There is no clock in an output: the number follows from the content.
