@@ -66,11 +66,15 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("emit::lines", &["source"]),
     ("emit::hosts", &["emit::lines", "inventory", "source"]),
     ("emit::groups", &["emit::lines", "inventory", "name"]),
-    ("emit::values", &["emit::groups", "emit::hosts", "emit::lines", "inventory", "name"]),
+    ("emit::zones", &["emit::hosts", "emit::lines", "inventory"]),
+    ("emit::dnsmasq", &["dhcp", "emit::hosts", "emit::lines", "inventory", "name"]),
+    ("emit::values", &[
+        "emit::dnsmasq", "emit::groups", "emit::hosts", "emit::lines", "emit::zones", "inventory", "name"
+    ]),
     ("emit::template", &["attribute", "emit::values", "inventory", "name", "source", "text"]),
     ("boot", &["diagnostic", "emit::template", "inventory", "name", "source", "text"]),
     ("emit", &[
-        "boot", "dhcp", "diagnostic", "emit::hosts", "emit::lines", "inventory", "name", "picture", "profile",
+        "boot", "dhcp", "diagnostic", "emit::lines", "inventory", "name", "picture", "profile",
         "source", "text"
     ]),
     // all of it together
@@ -88,7 +92,10 @@ const LAYERS: &[(&str, &[&str])] = &[
         "attribute", "cohort", "compile", "description", "emit::template", "generation", "graph", "inventory", "name",
         "profile", "source", "text"
     ]),
-    ("files", &["boot", "diagnostic", "emit", "emit::groups", "emit::hosts", "emit::lines", "generation", "inventory", "source"]),
+    ("files", &[
+        "boot", "diagnostic", "emit", "emit::dnsmasq", "emit::groups", "emit::hosts", "emit::lines", "emit::zones",
+        "generation", "inventory", "source"
+    ]),
     ("simulate", &["boot", "dhcp", "emit", "files", "generation", "inventory", "name"]),
     ("readers", &[]),
     // the program

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 
 use crate::emit::lines::Lines;
-use crate::emit::{groups, hosts};
+use crate::emit::{dnsmasq, groups, hosts, zones};
 use crate::inventory::network::Network;
 use crate::inventory::{Host, Interface, Inventory, Link};
 use crate::name::NetworkName;
@@ -59,37 +59,57 @@ fn optional(value: Option<impl ToString>) -> Value {
 pub struct FilesValue {
     inventory: Arc<Inventory>,
     made: [OnceLock<Value>; FILES.len()],
+    /// The zones of DNS, a list of names and texts.
+    zones: OnceLock<Value>,
 }
 
 /// What makes one of them.
 type Make = fn(&Inventory) -> Lines;
 
 /// Their names, and what makes each.
-const FILES: [(&str, Make); 5] = [
+const FILES: [(&str, Make); 7] = [
     ("hosts", hosts::hosts),
     ("ethers", hosts::ethers),
     ("genders", groups::genders),
     ("ansible", groups::ansible),
     ("clustershell", groups::clustershell),
+    ("named", named),
+    ("dnsmasq", dnsmasq::names),
 ];
+
+fn named(inventory: &Inventory) -> Lines {
+    zones::named(&zones::zones(inventory))
+}
 
 impl FilesValue {
     /// Of an inventory.
     pub fn new(inventory: Arc<Inventory>) -> Self {
-        Self { inventory, made: [const { OnceLock::new() }; FILES.len()] }
+        Self { inventory, made: [const { OnceLock::new() }; FILES.len()], zones: OnceLock::new() }
     }
 }
 
 impl Object for FilesValue {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        if key.as_str() == Some("zones") {
+            return Some(self.zones.get_or_init(|| zone_values(&self.inventory)).clone());
+        }
         let index = FILES.iter().position(|(name, _)| Some(*name) == key.as_str())?;
         let make = || Value::from((FILES[index].1)(&self.inventory).text.trim_end_matches('\n').to_owned());
         Some(self.made[index].get_or_init(make).clone())
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(FILES.iter().map(|(name, _)| Value::from(*name)).collect())
+        let names = FILES.iter().map(|(name, _)| *name).chain(["zones"]);
+        Enumerator::Values(names.map(Value::from).collect())
     }
+}
+
+fn zone_values(inventory: &Inventory) -> Value {
+    let value = |(name, lines): zones::Zone| {
+        let text = lines.text.trim_end_matches('\n').to_owned();
+        Value::from(BTreeMap::from([("name", Value::from(name)), ("text", Value::from(text))]))
+    };
+    zones::zones(inventory).into_iter().map(value).collect()
 }
 
 /// The list `hosts`. Hosts are looked at one by one: ten thousand are not copied for one template.
