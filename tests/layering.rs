@@ -121,6 +121,7 @@ const DOORS: &[(&str, &[(&str, &str)])] = &[
     ("clap_mangen", &[("cli::manual", "manual pages")]),
     ("csv", &[("inventory::hostfile", "hosts as a table")]),
     ("encoding_rs", &[("syntax::encoding", "files in the encoding that their declaration names")]),
+    ("flate2", &[("emit::diskless", "an initrd that the kernel finds behind any other")]),
     ("minijinja", &[("emit::template", "templates"), ("emit::values", "what templates see, as its values")]),
     (
         "petgraph",

@@ -2,6 +2,9 @@
 //! and the script that configures it, which is its kickstart without the installation.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use flate2::{Compression, GzBuilder};
 
 use crate::boot::{BootEntry, Start};
 use crate::emit::lines::Lines;
@@ -14,8 +17,16 @@ const OVERLAY_SCRIPT: &str = include_str!("overlay.sh");
 const HOOK: &str = "lib/dracut/hooks/pre-pivot/90-kgen-overlay.sh";
 
 /// An initrd for [`crate::boot::OVERLAY_INITRD`]: a `cpio` archive with one file (`initramfs buffer format` of the
-/// kernel's documentation). The kernel unpacks it over the other initrds.
+/// kernel's documentation). The kernel unpacks it over the other initrds. It finds a plain archive only at a multiple of
+/// four octets behind the one before it, and iPXE on UEFI leaves no gap; a compressed one it finds anywhere.
 pub fn overlay() -> Vec<u8> {
+    let mut encoder = GzBuilder::new().write(Vec::new(), Compression::best());
+    // Memory does not fail.
+    let written = encoder.write_all(&archive()).and_then(|()| encoder.finish());
+    written.unwrap_or_default()
+}
+
+fn archive() -> Vec<u8> {
     let mut archive = Vec::new();
     member(&mut archive, HOOK, 0o100_755, OVERLAY_SCRIPT.as_bytes());
     member(&mut archive, "TRAILER!!!", 0, b"");
@@ -91,7 +102,7 @@ pub fn configure(name: &str, kickstart: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{configure, overlay};
+    use super::{archive, configure, overlay};
 
     #[test]
     fn only_what_is_for_the_installed_system_is_left() {
@@ -103,7 +114,8 @@ mod tests {
 
     #[test]
     fn the_archive_is_of_the_kernel_s_format() {
-        let archive = overlay();
+        assert!(overlay().starts_with(&[0x1f, 0x8b]));
+        let archive = archive();
         assert!(archive.starts_with(b"070701") && archive.len().is_multiple_of(512));
         assert!(archive.windows(10).any(|bytes| bytes == b"TRAILER!!!"));
     }

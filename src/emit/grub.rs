@@ -83,7 +83,11 @@ fn menu(lines: &mut Lines, name: &str, entry: &BootEntry) {
 
 /// What is on a disk: of a UEFI, a distribution's loader, else the firmware's next entry; of a BIOS, its first disk.
 fn local(lines: &mut Lines) {
+    // An image for the network has no driver of disks in it.
     lines.line("  if [ \"$grub_platform\" = efi ]; then");
+    for module in ["part_gpt", "part_msdos", "fat"] {
+        lines.line(format!("    insmod {module}"));
+    }
     for (arch, end) in [("x86_64", "x64"), ("arm64", "aa64")] {
         lines.line(format!("    if [ \"$grub_cpu\" = {arch} ]; then"));
         for start in ON_DISK {
@@ -99,6 +103,7 @@ fn local(lines: &mut Lines) {
         lines.line("    fi");
     }
     lines.line("  else");
+    lines.line("    insmod biosdisk");
     lines.line("    set root=(hd0)");
     lines.line("    chainloader +1");
     lines.line("    boot");

@@ -1,0 +1,235 @@
+//! Machines that start over the network from what kgen wrote: QEMU, real firmware, real loaders, a real kernel.
+//!
+//! Each asks a real DHCP server that has the compiled configuration, fetches its kickstart like an installer, and
+//! tells what it got. Two of them start in every run, all of them where `KGEN_ALL_BOOTS` or `CI` is set.
+#![allow(clippy::pedantic)] // pedantry is for what ships
+// tests read files and run programs
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_types)]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+use support::{files, found, program, root, run, write};
+use tempfile::TempDir;
+
+const SERVER: &str = "http://10.55.0.1:8000";
+
+/// A machine of `tests/boot/lab.py`, and what it finds on the network.
+#[derive(Clone, Copy)]
+struct Machine {
+    /// What starts first in it.
+    start: &'static str,
+    /// The site's loader for machines of this kind: of a BIOS, or of a UEFI.
+    loader: &'static str,
+    /// The DHCP server: `dnsmasq`, `kea` or `isc`.
+    dhcp: &'static str,
+}
+
+const BIOS: Machine = Machine { start: "bios-rom", loader: "pxelinux.0", dhcp: "dnsmasq" };
+const BIOS_IPXE: Machine = Machine { start: "bios-ipxe", loader: "undionly.kpxe", ..BIOS };
+const BIOS_GRUB: Machine = Machine { loader: "grub/i386-pc/core.0", ..BIOS };
+const UEFI: Machine = Machine { start: "uefi-pxe", loader: "snponly.efi", ..BIOS };
+const UEFI_GRUB: Machine = Machine { loader: "grub/x86_64-efi/core.efi", ..UEFI };
+const UEFI_HTTP: Machine = Machine { start: "uefi-http", ..UEFI };
+const SECURE: Machine = Machine { start: "uefi-secure", loader: "shimx64.efi", ..UEFI };
+
+/// The compiled site, and what a machine said that started from it.
+struct Run {
+    out: TempDir,
+    result: Value,
+}
+
+/// Starts a machine. None where something is missing that the boot needs.
+fn start(machine: Machine, address: &str, options: &[&str]) -> Option<Run> {
+    let server = match machine.dhcp {
+        "kea" => "kea-dhcp4",
+        "isc" => "dhcpd",
+        other => other,
+    };
+    program(server)?;
+    let prepared = prepared()?;
+    let directory = tempfile::tempdir().unwrap();
+    write_site(directory.path(), machine);
+    let out = tempfile::tempdir().unwrap();
+    support::compile(directory.path(), out.path());
+    let mut lab = lab("boot");
+    lab.arg(machine.start).arg(out.path()).arg(prepared).args(["--dhcp", machine.dhcp, "--mac", address]);
+    lab.args(["--limit", "120"]).args(options);
+    let (content, said) = {
+        let _one_at_a_time = lock();
+        run(&mut lab)
+    };
+    let result = said.lines().find_map(|line| serde_json::from_str::<Value>(line).ok());
+    let result = result.filter(|_| content).unwrap_or_else(|| panic!("{}", said.replace("\", \"", "\",\n\"")));
+    Some(Run { out, result })
+}
+
+/// A machine takes all that two processors have.
+fn lock() -> impl Drop {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn lab(command: &str) -> Command {
+    let mut lab = Command::new("python3");
+    lab.arg(root().join("tests/boot/lab.py")).arg(command);
+    lab
+}
+
+/// The site of the test with the loader of a machine.
+fn write_site(directory: &Path, machine: Machine) {
+    let (key, loader) =
+        if machine.start.starts_with("bios") { ("bios", "undionly.kpxe") } else { ("x86_64", "snponly.efi") };
+    for (name, content) in files(&root().join("tests/boot/site")) {
+        let mut text = String::from_utf8(content).unwrap();
+        if name.as_os_str() == "cluster.toml" {
+            let line = format!("\n{key} = \"{loader}\"\n");
+            assert!(text.contains(&line), "the loaders have moved");
+            text = text.replace(&line, &format!("\n{key} = \"{}\"\n", machine.loader));
+        }
+        write(&directory.join(name), text);
+    }
+}
+
+/// The directory with a kernel, loaders and firmware, which is filled once.
+fn prepared() -> Option<&'static Path> {
+    static PREPARED: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let programs = ["python3", "unshare", "ip", "dnsmasq", "qemu-system-x86_64", "grub-mknetdir", "apt-get"];
+    if !programs.into_iter().all(|name| program(name).is_some()) {
+        return None;
+    }
+    if !found("the superuser", fs::metadata("/proc/self").unwrap().uid() == 0) {
+        return None;
+    }
+    let prepared = PREPARED.get_or_init(|| {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("boot");
+        let (content, said) = run(lab("prepare").arg(&directory));
+        if content { Ok(directory) } else { Err(said) }
+    });
+    let required = std::env::var_os("KGEN_REQUIRE_ALL").is_some();
+    assert!(prepared.is_ok() || !required, "{prepared:?}");
+    found("what the machines start", prepared.is_ok()).then_some(prepared.as_deref().ok()).flatten()
+}
+
+/// Whether machines start that do not start in every run.
+fn all_boots() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    found("KGEN_ALL_BOOTS", set("KGEN_ALL_BOOTS") || set("CI"))
+}
+
+/// The machine fetches the kickstart that kgen wrote for it, and was told so by the kernel line of that host.
+fn installs(machine: Machine) {
+    let address = "52:54:00:aa:00:01";
+    let Some(Run { out, result }) = start(machine, address, &[]) else { return };
+    let kickstart = fs::read(out.path().join("ks/install-0.ks")).unwrap();
+    let sum: String = Sha256::digest(&kickstart).iter().map(|octet| format!("{octet:02x}")).collect();
+    let facts = ["status", "host", "mac", "bytes", "sha256"].map(|fact| result[fact].as_str().unwrap());
+    assert_eq!(facts, ["ok", "install-0", address, &kickstart.len().to_string(), &sum]);
+    let line = result["cmdline"].as_str().unwrap();
+    let words: Vec<&str> = line.split(' ').collect();
+    assert!(words.contains(&format!("inst.ks={SERVER}/ks/install-0.ks").as_str()), "{line}");
+    let interface = words.iter().find_map(|word| word.strip_prefix("BOOTIF=01-")).unwrap();
+    assert_eq!(interface.replace('-', ":"), address);
+}
+
+/// The machine asks, and starts from its own disk. Gives what it fetched over HTTP.
+fn starts_from_its_disk(machine: Machine, address: &str) -> Option<String> {
+    let Run { result, .. } = start(machine, address, &["--disk"])?;
+    assert_eq!(result["status"], "disk");
+    Some(result["requests"].to_string())
+}
+
+#[test]
+fn a_machine_boots_through_pxelinux_and_fetches_its_kickstart() {
+    installs(BIOS);
+}
+
+#[test]
+fn a_uefi_machine_boots_through_ipxe_and_fetches_its_kickstart() {
+    installs(UEFI);
+}
+
+#[test]
+fn a_machine_with_ipxe_in_its_card_boots_with_every_dhcp_server() {
+    if all_boots() {
+        ["dnsmasq", "kea", "isc"].into_iter().for_each(|dhcp| installs(Machine { dhcp, ..BIOS_IPXE }));
+    }
+}
+
+#[test]
+fn a_machine_boots_through_ipxe_that_it_loads_first() {
+    if all_boots() {
+        installs(Machine { start: "bios-rom", ..BIOS_IPXE });
+    }
+}
+
+#[test]
+fn a_machine_boots_through_grub() {
+    if all_boots() {
+        installs(Machine { dhcp: "isc", ..BIOS_GRUB });
+    }
+}
+
+#[test]
+fn a_uefi_machine_boots_through_grub() {
+    if all_boots() {
+        installs(Machine { dhcp: "kea", ..UEFI_GRUB });
+    }
+}
+
+#[test]
+fn a_uefi_machine_boots_over_http_from_the_start_with_every_dhcp_server() {
+    if all_boots() {
+        ["dnsmasq", "kea", "isc"].into_iter().for_each(|dhcp| installs(Machine { dhcp, ..UEFI_HTTP }));
+    }
+}
+
+#[test]
+fn a_machine_with_secure_boot_boots_through_the_signed_grub() {
+    if all_boots() {
+        installs(SECURE);
+    }
+}
+
+#[test]
+fn a_machine_without_a_disk_runs_from_its_root_on_the_server_and_configures_itself_in_memory() {
+    if !all_boots() || program("ganesha.nfsd").is_none() {
+        return;
+    }
+    let options = ["--nfs", "/export/el9-x86_64"];
+    for machine in [BIOS, UEFI, SECURE] {
+        let Some(Run { result, .. }) = start(machine, "52:54:00:aa:00:02", &options) else { return };
+        let facts = ["status", "host", "root", "motd"].map(|fact| result[fact].as_str().unwrap());
+        assert_eq!(facts, ["ok", "diskless-0", "writable", "diskless-0_of_boot"]);
+        assert!(!prepared().unwrap().join("root/written").exists(), "the root on the server was written to");
+    }
+}
+
+#[test]
+fn a_machine_that_shall_start_from_its_disk_does_so_with_every_loader() {
+    if all_boots() {
+        for machine in [BIOS, BIOS_IPXE, BIOS_GRUB, UEFI, UEFI_GRUB, SECURE] {
+            starts_from_its_disk(machine, "52:54:00:aa:00:03");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_machine_starts_from_its_disk_with_every_loader() {
+    if !all_boots() {
+        return;
+    }
+    let unknown = "52:54:00:aa:00:09";
+    for machine in [BIOS, BIOS_GRUB, UEFI_GRUB] {
+        starts_from_its_disk(machine, unknown);
+    }
+    let Some(requests) = starts_from_its_disk(BIOS_IPXE, unknown) else { return };
+    assert!(requests.contains("/boot/ipxe/unknown.ipxe 200"), "{requests}");
+}
