@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::boot::{Boot, BootEntry, OVERLAY_INITRD, Start, is_diskless, keys};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::boot::fill::{Boot, fault};
+use crate::boot::{BootEntry, OVERLAY_INITRD, Start, is_diskless, keys};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::emit::lines::Lines;
-use crate::emit::{dhcpd, diskless, dnsmasq, groups, grub, hosts, ipxe, kea, pxelinux, zones};
+use crate::emit::{dhcpd, diskless, dnsmasq, groups, grub, hosts, ipxe, kea, pxelinux, template, zones};
 use crate::generation::{Generation, HostFaults};
+use crate::inventory::action::{BootAction, Steps};
 use crate::inventory::{Host, Inventory};
 use crate::source::Span;
 
@@ -30,6 +32,11 @@ impl BootPlan {
     /// Fills in the actions of all hosts. Reports what cannot be filled in; a site that has no server has no plan.
     pub fn new(inventory: &Arc<Inventory>, diagnostics: &mut Diagnostics) -> Option<Self> {
         inventory.site.server.as_ref()?;
+        let before = diagnostics.count(Severity::Error);
+        check_templates(inventory, diagnostics);
+        if diagnostics.count(Severity::Error) > before {
+            return Some(Self { entries: Vec::new(), unknown: None });
+        }
         let boot = Boot::new(inventory);
         let all: Vec<&Host> = inventory.hosts.values().collect();
         let filled: Vec<_> = all.par_iter().map(|host| boot.entry(Some(host))).collect();
@@ -48,6 +55,15 @@ impl BootPlan {
     /// What a host does.
     pub fn entry(&self, host: &Host) -> Option<&BootEntry> {
         self.entries.get(host.number)?.as_ref()
+    }
+}
+
+/// Reports templates whose syntax is wrong, also of actions that no host has now.
+fn check_templates(inventory: &Inventory, diagnostics: &mut Diagnostics) {
+    for template in inventory.actions.values().flat_map(BootAction::all_steps).flat_map(Steps::templates) {
+        if let Err(error) = template::check(template) {
+            diagnostics.push(fault(template, &error));
+        }
     }
 }
 

@@ -93,8 +93,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         "profile", "source", "text"
     ]),
     ("files", &[
-        "boot", "diagnostic", "emit", "emit::dnsmasq", "emit::groups", "emit::hosts", "emit::lines", "emit::zones",
-        "generation", "inventory", "source"
+        "boot", "diagnostic", "emit", "emit::dnsmasq", "emit::groups", "emit::hosts", "emit::lines",
+        "emit::template", "emit::zones", "generation", "inventory", "source"
     ]),
     ("simulate", &["boot", "dhcp", "emit", "files", "generation", "inventory", "name"]),
     ("readers", &[]),

@@ -9,6 +9,7 @@ mod graph;
 mod init;
 mod inventory;
 mod list;
+mod locate;
 mod manual;
 mod profile;
 mod publish;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::attribute::{Secrets, Value};
 use crate::cli::args::{Color, Format, Global};
+use crate::cli::locate::locate;
 use crate::compile::{Input, compile};
 use crate::description::{Description, load};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, to_json, to_text};
@@ -16,9 +17,6 @@ use crate::name::{HostName, nearest};
 use crate::source::{FileId, SourceError, SourceTree, Sources, Span, files_below, read_file};
 use crate::write::WriteError;
 use crate::{eval, name};
-
-/// The names of the inventory's file, the usual first. Beside it, `cluster.d` may hold more of it.
-const SITE_FILES: [&str; 2] = ["cluster.toml", "cluster.json"];
 
 /// Why a command ended early.
 #[derive(Debug)]
@@ -155,23 +153,7 @@ impl Session {
     }
 
     fn site_path(&self) -> Result<PathBuf, Failure> {
-        if let Some(path) = &self.options.site {
-            return Ok(if path.is_dir() {
-                site_in(path).unwrap_or_else(|| path.join(SITE_FILES[0]))
-            } else {
-                path.clone()
-            });
-        }
-        let here = std::env::current_dir()?;
-        let found = here.ancestors().find_map(site_in);
-        let found = found.map(|path| path.strip_prefix(&here).map(Path::to_path_buf).unwrap_or(path));
-        found.ok_or_else(|| {
-            Failure::Usage(format!(
-                "there is no {} in {} or above it; name one with --site, or start one with `kgen init`",
-                SITE_FILES[0],
-                here.display()
-            ))
-        })
+        locate(self.options.site.as_deref()).map_err(Failure::Usage)
     }
 
     /// Reads the description of a site.
@@ -346,13 +328,6 @@ impl Session {
             parts.iter().map(|(count, word)| format!("{count} {word}{}", if *count == 1 { "" } else { "s" })).collect();
         format!("{}\n", words.join(", "))
     }
-}
-
-/// The file of the inventory in a directory, where there is one; it need not be there if `cluster.d` is.
-fn site_in(directory: &Path) -> Option<PathBuf> {
-    let files = SITE_FILES.map(|name| directory.join(name));
-    let found = files.iter().find(|path| path.is_file());
-    found.or_else(|| files.first().filter(|path| path.with_extension("d").is_dir())).cloned()
 }
 
 /// One secret's text, without the line end that editors add; none where there is no such file.

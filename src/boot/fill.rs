@@ -1,56 +1,18 @@
-//! What a host does at its next boot: its action with every template filled in. Pure; no loader's language.
-//!
-//! Between [`crate::inventory::action`], which has templates, and the emitters of boot scripts, which take a
-//! [`BootEntry`] as it is: what it holds stands in a script of every loader and cannot end anything there.
+//! Actions of the inventory, which are templates, to entries, in which everything is filled in.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::sync::Arc;
 
+use crate::boot::fit::{is_san, location, unfit_argument};
+use crate::boot::{BootEntry, OVERLAY_INITRD, Start, configure_url, kickstart_url};
 use crate::diagnostic::Diagnostic;
 use crate::emit::template::{Context, Facts, TemplateError, Templates};
-use crate::inventory::action::{BootAction, Steps, Way, Words, is_plain_path};
+use crate::inventory::action::{self, BootAction, Steps, Way, Words, is_plain_path};
 use crate::inventory::network::{Network, parts};
 use crate::inventory::{Host, Inventory};
 use crate::name::{ActionName, DistributionName, NetworkName};
 use crate::source::Span;
 use crate::text::TemplateText;
-
-/// The file that makes the root of a diskless host writable; beside the other boot files.
-pub const OVERLAY_INITRD: &str = "kgen-overlay.img";
-
-/// What a machine does at its next boot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BootEntry {
-    /// The action's name.
-    pub action: ActionName,
-    /// What people call it: letters, digits, spaces and a few signs.
-    pub title: String,
-    /// How it starts.
-    pub start: Start,
-}
-
-/// How a boot starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// With what is on the machine, or next in its firmware's list.
-    Local,
-    /// With a kernel, or a program that is loaded like one.
-    Kernel {
-        /// URL, or path relative to the boot files.
-        kernel: String,
-        /// The same, in order.
-        initrds: Vec<String>,
-        /// Words without quotes, backslashes and control characters; some hold single spaces.
-        arguments: Vec<String>,
-        /// Whether it is a Linux, which wants to know the interface that it was booted from.
-        is_linux: bool,
-    },
-    /// With a disk of the network: an iSCSI URI (RFC 4173).
-    San {
-        /// The URI.
-        target: String,
-    },
-}
 
 /// Fills in the boot actions of an inventory.
 #[derive(Debug)]
@@ -71,10 +33,10 @@ struct Media {
 
 impl<'i> Boot<'i> {
     /// For all hosts of an inventory.
-    pub fn new(inventory: &'i std::sync::Arc<Inventory>) -> Self {
+    pub fn new(inventory: &'i Arc<Inventory>) -> Self {
         let used: Vec<&TemplateText> =
             inventory.actions.values().flat_map(BootAction::all_steps).flat_map(Steps::templates).collect();
-        let templates = Templates::prepared(std::sync::Arc::clone(inventory), &used);
+        let templates = Templates::prepared(Arc::clone(inventory), &used);
         let mut boot = Self { inventory, templates, media: BTreeMap::new() };
         for host in inventory.hosts.values() {
             boot.prepare(host.distribution.as_ref(), Some(host));
@@ -99,8 +61,7 @@ impl<'i> Boot<'i> {
     pub fn entry(&self, host: Option<&'i Host>) -> Result<BootEntry, Box<Diagnostic>> {
         let site = &self.inventory.site;
         let unknown = || site.unknown.as_ref().map(|(name, _)| name.clone());
-        let name =
-            host.map_or_else(|| unknown().unwrap_or_else(crate::inventory::action::local), |host| host.boot.clone());
+        let name = host.map_or_else(|| unknown().unwrap_or_else(action::local), |host| host.boot.clone());
         // A name that is not declared was told where it stands.
         let Some(action) = self.inventory.actions.get(&name) else {
             return Ok(BootEntry { title: name.to_string(), action: name, start: Start::Local });
@@ -185,22 +146,8 @@ fn media_key<'i>(
     Some((distribution?.as_str(), arch.unwrap_or("x86_64"), network))
 }
 
-/// The URL of a host's kickstart.
-pub fn kickstart_url(inventory: &Inventory, host: &Host) -> Option<String> {
-    Some(format!("{}/ks/{}.ks", inventory.server(inventory.boot_network(host))?, host.name))
-}
-
-/// The URL of what configures a diskless host when it boots.
-pub fn configure_url(inventory: &Inventory, host: &Host) -> Option<String> {
-    Some(format!("{}/ks/{}.sh", inventory.server(inventory.boot_network(host))?, host.name))
-}
-
-/// Whether a host runs from a root that it shares.
-pub fn is_diskless(inventory: &Inventory, host: &Host) -> bool {
-    inventory.actions.get(&host.boot).is_some_and(|action| action.way == Way::Diskless)
-}
-
-fn fault(template: &TemplateText, error: &TemplateError) -> Diagnostic {
+/// The fault of a template of an action or a distribution.
+pub fn fault(template: &TemplateText, error: &TemplateError) -> Diagnostic {
     let fault = Diagnostic::error(template.span, format!("the template does not work: {}", error.message));
     if error.undefined {
         return fault.hint(
@@ -273,9 +220,7 @@ impl Filling<'_, '_> {
             return Err(Box::new(Diagnostic::error(self.action.span, message).hint(hint)));
         };
         let target = self.fill(template, &self.context()?)?;
-        if !target.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:/[]%@+".contains(&byte))
-            || target.is_empty()
-        {
+        if !is_san(&target) {
             let message = format!("`{}` is not an iSCSI disk", target.escape_debug());
             return Err(Box::new(Diagnostic::error(template.span, message).hint("letters, digits and `-._:/[]%@+`")));
         }
@@ -349,107 +294,4 @@ fn last_and_more<'s>(
 ) -> Vec<&'s Words> {
     let last = steps.iter().rev().find_map(|steps| own(steps).as_ref());
     last.into_iter().chain(steps.iter().filter_map(|steps| more(steps).as_ref())).collect()
-}
-
-/// A file that a loader loads: a URL, or a path relative to the boot files.
-fn location(text: String, span: Span) -> Result<String, Box<Diagnostic>> {
-    let (scheme, host, path) = parts(&text);
-    let inside = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/[]%@+".contains(&byte);
-    let is_url = ["http://", "https://", "tftp://", "nfs://"].contains(&scheme)
-        && !host.is_empty()
-        && path.bytes().all(inside)
-        && host.bytes().all(inside);
-    if is_url || is_plain_path(&text) {
-        return Ok(text);
-    }
-    let fault = Diagnostic::error(span, format!("`{}` is not a file that a boot loader can load", text.escape_debug()));
-    Err(Box::new(fault.hint("a URL, or a path relative to the boot files: letters, digits and `-._~:/[]%@+`")))
-}
-
-/// Why a text cannot be an argument of a kernel in the script of some loader. No loader's quoting can carry all of
-/// them to the kernel unchanged: GRUB escapes quotes and backslashes, iPXE reads `${` and single `;`, `&&`, `||`.
-fn unfit_argument(text: &str) -> Option<&'static str> {
-    let operator = |word: &str| matches!(word, ";" | "&&" | "||") || word.starts_with('#');
-    if text.chars().any(char::is_control) {
-        Some("holds a line end or another control character")
-    } else if !text.is_ascii() {
-        Some("holds a character that is not ASCII")
-    } else if text.contains(['"', '\'', '\\']) {
-        Some("holds a quote or a backslash, which GRUB would give to the kernel changed")
-    } else if text.contains("${") {
-        Some("holds `${`, which iPXE would read as a setting")
-    } else if text.split(' ').any(operator) {
-        Some("holds `;`, `&&`, `||` or `#` as a word of its own, which iPXE would read as the end of the command")
-    } else if text.contains("  ") || text.starts_with(' ') || text.ends_with(' ') {
-        Some("begins or ends with a space or holds several side by side, which iPXE would take for one")
-    } else if text == "-" {
-        Some("is a single `-`, which PXELINUX would read as none")
-    } else {
-        None
-    }
-}
-
-/// The names under which loaders look for what is a host's: for each hardware address and IPv4 address.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Keys {
-    /// Hardware addresses with `-` between octets.
-    pub hyphenated: Vec<String>,
-    /// The same after the hardware type.
-    pub typed: Vec<String>,
-    /// IPv4 addresses as people write them.
-    pub ips: Vec<String>,
-    /// IPv4 addresses as eight hexadecimal digits.
-    pub hexadecimal: Vec<String>,
-}
-
-/// The names for one host: of all its ports that are in a network that machines boot from.
-pub fn keys(inventory: &Inventory, host: &Host) -> Keys {
-    let mut keys = Keys::default();
-    let mut add = |list: fn(&mut Keys) -> &mut Vec<String>, name: String| {
-        let list = list(&mut keys);
-        if !list.contains(&name) {
-            list.push(name);
-        }
-    };
-    for port in host.interfaces.iter().filter(|port| inventory.network(port).is_some_and(|network| network.pxe)) {
-        for address in host.hardware(port) {
-            add(|keys| &mut keys.hyphenated, address.hyphenated());
-            add(|keys| &mut keys.typed, address.file_name());
-            if address.is_infiniband() {
-                // What iPXE makes of the GUID is what it asks with.
-                add(|keys| &mut keys.hyphenated, address.ethernet().hyphenated());
-            }
-        }
-        if let Some(ip) = port.ipv4() {
-            add(|keys| &mut keys.ips, ip.to_string());
-            add(|keys| &mut keys.hexadecimal, hexadecimal(ip));
-        }
-    }
-    keys
-}
-
-/// An IPv4 address as PXELINUX and GRUB write it in the names of files.
-pub fn hexadecimal(ip: Ipv4Addr) -> String {
-    format!("{:08X}", ip.to_bits())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_could_end_a_command_of_some_loader_is_no_argument() {
-        for text in ["a\nb", "a\"b", "a'b", "a\\b", "a${net0/mac}", ";", "a && b", "||", "#x", "a  b", "-", "ü", " a"]
-        {
-            assert!(unfit_argument(text).is_some(), "{text:?}");
-        }
-        for text in ["inst.ks=http://10.1.1.1/ks/a.ks", "a=$b;c&&d||e", "x=a b", "--", "a#b", "a=`id`"] {
-            assert_eq!(unfit_argument(text), None, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn addresses_have_the_names_that_loaders_look_for() {
-        assert_eq!(hexadecimal("10.55.0.11".parse().unwrap()), "0A37000B");
-    }
 }
