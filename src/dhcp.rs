@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::inventory::address::HardwareAddress;
-use crate::inventory::network::{Dhcp, Network};
+use crate::inventory::network::{Dhcp, Network, parts};
 use crate::inventory::{Host, Interface, Inventory};
 use crate::name::NetworkName;
 use crate::source::Span;
@@ -52,6 +52,18 @@ pub fn first_file(inventory: &Inventory, network: &Network, firmware: &Firmware)
 /// The script that iPXE loads.
 pub fn ipxe_script(inventory: &Inventory, network: &Network) -> Option<String> {
     Some(format!("{}/boot/boot.ipxe", inventory.server(Some(network))?))
+}
+
+/// The IPv4 address from which firmware loads: the server's in the network, else that in the URL that it has there.
+pub fn next_server(inventory: &Inventory, network: &Network) -> Option<Ipv4Addr> {
+    network.server.or_else(|| parts(&inventory.server(Some(network))?).1.parse().ok())
+}
+
+/// The URL of the server for clients that may have no IPv4 address: with its IPv6 address, where the network has one.
+pub fn server6(inventory: &Inventory, network: &Network) -> Option<String> {
+    let url = inventory.server(Some(network))?;
+    let (before, _, after) = parts(&url);
+    Some(network.server6.map_or_else(|| url.clone(), |ip| format!("{before}[{ip}]{after}")))
 }
 
 /// The networks in which our server answers.
@@ -196,7 +208,7 @@ pub fn answer<'i>(inventory: &'i Inventory, request: &Request, on: Option<&Netwo
         network: (name, network),
         reservation,
         address: own.or(pool),
-        next_server: network.server.map(IpAddr::V4).or(network.server6.map(IpAddr::V6)),
+        next_server: next_server(inventory, network).map(IpAddr::V4).or(network.server6.map(IpAddr::V6)),
         file,
         vendor_class: http.then_some(HTTP_CLIENT),
     })

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::dhcp::{
     FIRMWARE, HTTP_CLIENT, IPXE, PXE_CLIENT, Reservation, first_file, has_identifiers, ipxe_script, networks,
-    reservations,
+    next_server, reservations,
 };
 use crate::emit::lines::Lines;
 use crate::inventory::Inventory;
@@ -25,8 +25,6 @@ pub fn dhcpd(inventory: &Inventory) -> Lines {
         "option space ipxe;",
         "option ipxe-encap code 175 = encapsulate ipxe;",
         "option ipxe.no-pxedhcp code 176 = unsigned integer 8;",
-        "# iPXE need not wait for another server that tells it more.",
-        "option ipxe.no-pxedhcp 1;",
     ] {
         lines.line(line);
     }
@@ -85,7 +83,7 @@ fn subnet(lines: &mut Lines, inventory: &Inventory, (name, network): (&NetworkNa
     if let Some(mtu) = network.mtu {
         lines.line(format!("  option interface-mtu {mtu};"));
     }
-    if let Some(server) = network.server {
+    if let Some(server) = next_server(inventory, network) {
         lines.line(format!("  next-server {server};"));
     }
     if network.pxe {
@@ -96,6 +94,8 @@ fn subnet(lines: &mut Lines, inventory: &Inventory, (name, network): (&NetworkNa
 
 /// What each kind of client loads.
 fn files(lines: &mut Lines, inventory: &Inventory, network: &Network) {
+    // iPXE need not wait for another server that tells it more.
+    lines.line("  option ipxe.no-pxedhcp 1;");
     let mut word = "if";
     if let Some(script) = ipxe_script(inventory, network) {
         lines.line(format!("  if exists user-class and option user-class = \"{IPXE}\" {{"));

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use crate::dhcp::{
-    FIRMWARE, Firmware, HTTP_CLIENT, IPXE, PXE_CLIENT, Reservation, first_file, ipxe_script, reservations,
+    FIRMWARE, Firmware, HTTP_CLIENT, IPXE, PXE_CLIENT, Reservation, first_file, ipxe_script, next_server, reservations,
+    server6,
 };
 use crate::emit::hosts::entries;
 use crate::emit::lines::Lines;
@@ -26,6 +27,8 @@ pub fn dnsmasq(inventory: &Inventory) -> Lines {
         "dhcp-authoritative",
         "# The file of names of the server itself is none of its clients' business.",
         "no-hosts",
+        "# Without this the thousand-and-first machine gets no address.",
+        "dhcp-lease-max=200000",
     ] {
         lines.line(line);
     }
@@ -39,9 +42,6 @@ pub fn dnsmasq(inventory: &Inventory) -> Lines {
         for number in kind.architectures {
             lines.line(format!("dhcp-match=set:{},option:client-arch,{number}", kind.name));
             lines.line(format!("dhcp-match=set:{},option6:61,{}", kind.name, colons(&number.to_be_bytes())));
-        }
-        if kind.http {
-            lines.line(format!("dhcp-option-force=tag:!ipxe,tag:{},60,{HTTP_CLIENT}", kind.name));
         }
     }
     lines.line("dhcp-match=set:arch,option:client-arch");
@@ -74,28 +74,36 @@ fn served(lines: &mut Lines, inventory: &Inventory, (name, network): (&NetworkNa
     }
     // iPXE need not wait for another server that tells it more.
     lines.line(format!("dhcp-option=tag:{tag},encap:175,176,1b"));
-    let server = network.server.map(|ip| format!(",,{ip}")).unwrap_or_default();
+    let server = next_server(inventory, network).map(|ip| format!(",,{ip}")).unwrap_or_default();
     let own6 = network.ipv6().is_some();
     if let Some(script) = ipxe_script(inventory, network) {
         lines.line(format!("dhcp-boot=tag:{tag},tag:ipxe,{script}{server}"));
         if own6 {
+            let script = server6(inventory, network).map_or(script, |server| format!("{server}/boot/boot.ipxe"));
             lines.line(format!("dhcp-option=tag:{tag},tag:ipxe,option6:bootfile-url,{script}"));
         }
     }
     for kind in &FIRMWARE {
         let Some(file) = first_file(inventory, network, kind) else { continue };
         lines.line(format!("dhcp-boot=tag:{tag},tag:!ipxe,tag:{},{file}{server}", kind.name));
+        if kind.http {
+            lines.line(format!("dhcp-option-force=tag:{tag},tag:!ipxe,tag:{},60,{HTTP_CLIENT}", kind.name));
+        }
         if kind.name == "bios" {
             lines.line(format!("dhcp-boot=tag:{tag},tag:!ipxe,tag:!arch,tag:pxe,{file}{server}"));
         }
-        if let Some(url) = url6(network, kind, &file).filter(|_| own6) {
+        if let Some(url) = url6(inventory, network, kind).filter(|_| own6) {
             lines.line(format!("dhcp-option=tag:{tag},tag:!ipxe,tag:{},option6:bootfile-url,{url}", kind.name));
         }
     }
 }
 
-fn url6(network: &Network, kind: &Firmware, file: &str) -> Option<String> {
-    if kind.http { Some(file.to_owned()) } else { Some(format!("tftp://[{}]/{file}", network.server6?)) }
+fn url6(inventory: &Inventory, network: &Network, kind: &Firmware) -> Option<String> {
+    let file = inventory.loaders.file(kind.loader);
+    if kind.http {
+        return Some(format!("{}/boot/{file}", server6(inventory, network)?));
+    }
+    Some(format!("tftp://[{}]/{file}", network.server6?))
 }
 
 fn ranges(lines: &mut Lines, tag: &str, network: &Network, subnet: Subnet) {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::dhcp::{
     FIRMWARE, Firmware, HTTP_CLIENT, IPXE, PXE_CLIENT, Reservation, first_file, has_identifiers, ipxe_script, networks,
-    reservations,
+    next_server, reservations, server6,
 };
 use crate::emit::lines::Lines;
 use crate::inventory::Inventory;
@@ -76,6 +76,10 @@ fn kea(inventory: &Inventory, family: Family) -> Lines {
     let raw = json!({ "interfaces": ["*"], "dhcp-socket-type": "raw" });
     members.put("interfaces-config", if is_v4 { &raw } else { &interfaces });
     members.put("lease-database", &json!({ "type": "memfile" }));
+    // A line of log for each answer costs half of them.
+    let name = if is_v4 { "kea-dhcp4" } else { "kea-dhcp6" };
+    members.put("loggers", &json!([{ "name": name, "severity": "WARN", "output_options": [{ "output": "stdout" }] }]));
+    members.put("multi-threading", &json!({ "enable-multi-threading": true }));
     // No address that is reserved is in a pool; and a machine may have several identities.
     members.put("reservations-out-of-pool", &json!(true));
     members.put("ip-reservations-unique", &json!(false));
@@ -90,9 +94,12 @@ fn kea(inventory: &Inventory, family: Family) -> Lines {
                 { "space": "ipxe", "name": "no-pxedhcp", "code": 176, "type": "uint8" },
             ]),
         );
-        let options =
-            json!([{ "name": "ipxe-encap", "code": 175 }, { "space": "ipxe", "name": "no-pxedhcp", "data": "1" }]);
-        members.put("option-data", &options);
+    }
+    if !is_v4 {
+        // A lease that has run out is another client's until it is taken away.
+        let at_once =
+            json!({ "reclaim-timer-wait-time": 1, "hold-reclaimed-time": 0, "flush-reclaimed-timer-wait-time": 1 });
+        members.put("expired-leases-processing", &at_once);
     }
     let all: Vec<_> = networks(inventory).filter(|(_, network)| subnet_of(network, family).is_some()).collect();
     members.begin("client-classes");
@@ -152,15 +159,25 @@ fn load(class: &mut Value, file: &str, family: Family) {
 
 /// The file of a kind for a network; for IPv6 always a URL (RFC 5970).
 fn file(inventory: &Inventory, network: &Network, kind: &Firmware, family: Family) -> Option<String> {
-    let file = first_file(inventory, network, kind)?;
-    match (family, kind.http) {
-        (Family::V6, false) => Some(format!("tftp://[{}]/{file}", network.server6?)),
-        _ => Some(file),
+    if family == Family::V4 {
+        return first_file(inventory, network, kind);
+    }
+    let file = inventory.loaders.file(kind.loader);
+    if kind.http {
+        return Some(format!("{}/boot/{file}", server6(inventory, network)?));
+    }
+    Some(format!("tftp://[{}]/{file}", network.server6?))
+}
+
+fn script(inventory: &Inventory, network: &Network, family: Family) -> Option<String> {
+    match family {
+        Family::V4 => ipxe_script(inventory, network),
+        Family::V6 => Some(format!("{}/boot/boot.ipxe", server6(inventory, network)?)),
     }
 }
 
-/// The classes: what a client is, and what it loads. Where that holds the server's address, which differs between
-/// networks, there is one for each server, and networks say which they require.
+/// The classes: what a client is, and what it loads. What it loads is not for all networks, and where it holds the
+/// server's address differs between them; networks say which they require.
 fn classes(inventory: &Inventory, all: &[(&NetworkName, &Network)], family: Family) -> Vec<Value> {
     let user_class = if family == Family::V4 {
         format!("option[77].hex == '{IPXE}'")
@@ -171,25 +188,23 @@ fn classes(inventory: &Inventory, all: &[(&NetworkName, &Network)], family: Fami
     if family == Family::V4 && all.iter().any(|(name, _)| has_identifiers(inventory, name)) {
         classes.insert(0, json!({ "name": BRIEF, "valid-lifetime": 1 }));
     }
-    for kind in &FIRMWARE {
-        let mut class = json!({ "name": kind.name, "test": test(kind, family) });
-        if kind.http && family == Family::V4 {
-            class["option-data"] =
-                json!([{ "name": "vendor-class-identifier", "data": HTTP_CLIENT, "always-send": true }]);
-        } else if kind.http {
-            class["option-data"] =
-                json!([{ "code": 16, "csv-format": false, "data": http_client6(), "always-send": true }]);
-        } else if family == Family::V4 {
-            // A path is the same in all networks.
-            load(&mut class, inventory.loaders.file(kind.loader), family);
-        }
-        classes.push(class);
+    if family == Family::V6 {
+        // Only firmware and loaders tell their architecture.
+        let brief = json!({ "name": BRIEF, "test": "option[61].exists", "valid-lifetime": 1, "preferred-lifetime": 1 });
+        classes.insert(0, brief);
     }
+    classes.extend(FIRMWARE.iter().map(|kind| json!({ "name": kind.name, "test": test(kind, family) })));
     let required =
         all.iter().filter(|(_, network)| network.pxe).flat_map(|(_, network)| required(inventory, network, family));
     let by_name: BTreeMap<String, (&'static str, String)> = required.collect();
     for (name, (of, file)) in by_name {
         let mut class = json!({ "name": name, "test": format!("member('{of}')"), "only-if-required": true });
+        if FIRMWARE.iter().any(|kind| kind.name == of && kind.http) {
+            class["option-data"] = json!([match family {
+                Family::V4 => json!({ "name": "vendor-class-identifier", "data": HTTP_CLIENT, "always-send": true }),
+                Family::V6 => json!({ "code": 16, "csv-format": false, "data": http_client6(), "always-send": true }),
+            }]);
+        }
         load(&mut class, &file, family);
         classes.push(class);
     }
@@ -214,10 +229,13 @@ fn required<'a>(
         Family::V6 => network.server6.map(IpAddr::V6),
     };
     let from = server.map_or_else(|| inventory.server(Some(network)).unwrap_or_default(), |ip| ip.to_string());
-    let script = ipxe_script(inventory, network).map(|script| ("ipxe", script));
-    let kinds = FIRMWARE.iter().filter(move |kind| kind.http || family == Family::V6);
-    let files = kinds.filter_map(move |kind| Some((kind.name, file(inventory, network, kind, family)?)));
-    script.into_iter().chain(files).map(move |(name, file)| (format!("{name} from {from}"), (name, file)))
+    let script = script(inventory, network, family).map(|script| ("ipxe", script));
+    let files = FIRMWARE.iter().filter_map(move |kind| Some((kind.name, file(inventory, network, kind, family)?)));
+    script.into_iter().chain(files).map(move |(name, file)| {
+        // A path is the same in all networks.
+        let everywhere = !file.contains("://");
+        (if everywhere { format!("{name} loader") } else { format!("{name} from {from}") }, (name, file))
+    })
 }
 
 fn subnet(
@@ -243,7 +261,7 @@ fn subnet(
         // The loaders of one machine ask with other identifiers, and are all the machine; but over InfiniBand the
         // identifier is all that there is.
         members.put("match-client-id", &json!(own.iter().any(|own| !own.client_ids.is_empty())));
-        if let Some(server) = network.server {
+        if let Some(server) = next_server(inventory, network) {
             members.put("next-server", &json!(server.to_string()));
         }
     }
@@ -283,6 +301,10 @@ fn options(inventory: &Inventory, network: &Network, family: Family) -> Value {
         add("domain-name-servers", Some(nameservers.join(", ")));
         add("domain-name", domain);
         add("interface-mtu", network.mtu.map(|mtu| mtu.to_string()));
+        if network.pxe {
+            options.push(json!({ "name": "ipxe-encap", "code": 175 }));
+            options.push(json!({ "space": "ipxe", "name": "no-pxedhcp", "data": "1" }));
+        }
     } else {
         add("dns-servers", Some(nameservers.join(", ")));
         add("domain-search", domain);

@@ -73,7 +73,11 @@ fn check_network((name, network): (&NetworkName, &Network), inventory: &Inventor
         ("server6", "the server's address", v6(network.server6)),
     ];
     for (key, what, address) in own {
-        if let Some(address) = address.filter(|address| !network.contains(*address)) {
+        // A network that is reached through a relay has a server in another.
+        let elsewhere = |address: &IpAddr| {
+            key.starts_with("server") && inventory.networks.values().any(|other| other.contains(*address))
+        };
+        if let Some(address) = address.filter(|address| !network.contains(*address) && !elsewhere(address)) {
             let of = if key.starts_with("gateway") { "of" } else { "in" };
             let subnet = network.subnet_for(address).unwrap_or(network.subnet);
             let message = format!("{what} {address} {of} `{name}` is not in {subnet}");
