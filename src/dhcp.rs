@@ -66,6 +66,15 @@ pub fn server6(inventory: &Inventory, network: &Network) -> Option<String> {
     Some(network.server6.map_or_else(|| url.clone(), |ip| format!("{before}[{ip}]{after}")))
 }
 
+/// The file that a kind of firmware loads first over IPv6: always a URL (RFC 5970).
+pub fn first_file6(inventory: &Inventory, network: &Network, firmware: &Firmware) -> Option<String> {
+    let file = inventory.loaders.file(firmware.loader);
+    if firmware.http {
+        return Some(format!("{}/boot/{file}", server6(inventory, network)?));
+    }
+    Some(format!("tftp://[{}]/{file}", network.server6?))
+}
+
 /// The networks in which our server answers.
 pub fn networks(inventory: &Inventory) -> impl Iterator<Item = (&NetworkName, &Network)> {
     inventory.networks.iter().filter(|(_, network)| network.dhcp == Dhcp::Server)
@@ -186,14 +195,16 @@ pub enum Class {
 /// What a client is answered in a network; in that of its host, where it is known and no network is named. `None`
 /// where nobody answers it.
 pub fn answer<'i>(inventory: &'i Inventory, request: &Request, on: Option<&NetworkName>) -> Option<Answer<'i>> {
-    let found = networks(inventory).filter(|(name, _)| on.is_none_or(|on| on == *name)).find_map(|(name, network)| {
+    let asked =
+        |(name, network): &(&NetworkName, &Network)| network.dhcp != Dhcp::None && on.is_none_or(|on| on == *name);
+    let found = inventory.networks.iter().filter(asked).find_map(|(name, network)| {
         let mut all = reservations(inventory, name);
         let own = all.find(|own| own.is_for(request.hardware, request.client_id.as_deref()));
         own.filter(|own| own.ipv4.is_some() || own.ipv6.is_some()).map(|own| ((name, network), Some(own)))
     });
     let unknown = || {
-        let mut pools = networks(inventory).filter(|(name, _)| on.is_none_or(|on| on == *name));
-        pools.find(|(_, network)| !network.pools.is_empty()).map(|network| (network, None))
+        let lends = |(_, network): &(&NetworkName, &Network)| network.dhcp == Dhcp::Proxy || !network.pools.is_empty();
+        inventory.networks.iter().filter(asked).find(lends).map(|network| (network, None))
     };
     let ((name, network), reservation) = found.or_else(unknown)?;
     let pool = network.pools.first().map(|(pool, _)| format!("{}-{}", pool.first, pool.last));
@@ -201,6 +212,7 @@ pub fn answer<'i>(inventory: &'i Inventory, request: &Request, on: Option<&Netwo
     let class = class(request).filter(|_| network.pxe);
     let file = class.and_then(|class| match class {
         Class::Ipxe => Some((ipxe_script(inventory, network)?, "ipxe")),
+        Class::Firmware(kind) if network.ipv4().is_none() => Some((first_file6(inventory, network, kind)?, kind.name)),
         Class::Firmware(kind) => Some((first_file(inventory, network, kind)?, kind.name)),
     });
     let http = matches!(class, Some(Class::Firmware(kind)) if kind.http);

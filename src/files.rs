@@ -212,6 +212,10 @@ pub fn check_boot_files(
 ) {
     let Some((directory, place)) = &inventory.site.boot_files else { return };
     let directory = directory.display();
+    for file in there.iter().filter(|file| is_generated(file)) {
+        let message = format!("{directory} has `{file}`, which kgen itself writes");
+        diagnostics.push(Diagnostic::error(*place, message).hint("take it away there, or give it another name"));
+    }
     for (what, file, span) in loaders(inventory) {
         if !there.contains(&file) {
             let message = format!("the loader of {what} is `{file}`, which is not in {directory}");
@@ -235,10 +239,20 @@ pub fn check_boot_files(
         let action = inventory.actions.get(&hosts[0].boot).map_or(*place, |action| action.span);
         let who = crate::generation::counted(&names);
         diagnostics.push(
-            Diagnostic::error(action, format!("{who} loads `{file}`, which is not in {directory}"))
+            Diagnostic::error(action, format!("`{file}` is not in {directory}; it is loaded by {who}"))
                 .related(*place, "the boot files"),
         );
     }
+}
+
+/// Whether a file below `boot/` is one that kgen writes.
+fn is_generated(file: &str) -> bool {
+    let of_host = |(folder, is_ours): &(&str, IsOurs)| {
+        let folder = folder.trim_start_matches("boot/");
+        file.strip_prefix(folder).and_then(|name| name.strip_prefix('/')).is_some_and(is_ours)
+    };
+    let of_all = ["boot.ipxe", "grub.cfg", "grub/grub.cfg", "pxelinux.cfg/default", OVERLAY_INITRD];
+    of_all.contains(&file) || SCRIPT_FOLDERS.iter().any(of_host)
 }
 
 /// The loaders that machines of the inventory need: for whom, the file, and where it is named. A shim needs the GRUB

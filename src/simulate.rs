@@ -5,13 +5,14 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::boot::{BootEntry, Start, hexadecimal, keys, kickstart_url};
+use crate::boot::{BootEntry, Start, configure_url, hexadecimal, keys, kickstart_url};
 use crate::dhcp::{Answer, HTTP_CLIENT, IPXE, PXE_CLIENT, Request, answer};
 use crate::emit::ipxe::word;
 use crate::files::{BootPlan, boot_scripts, kickstart, kickstart_path, site_files};
 use crate::generation::Generation;
-use crate::inventory::Host;
 use crate::inventory::address::HardwareAddress;
+use crate::inventory::network::Dhcp;
+use crate::inventory::{Host, Interface, Inventory};
 use crate::name::NetworkName;
 
 /// A loader that reads scripts.
@@ -78,11 +79,11 @@ pub fn simulate(generation: &Generation, plan: &BootPlan, machine: &Machine) -> 
     let inventory = &generation.inventory;
     let mut stages = Vec::new();
     let mut request = machine.request.clone();
-    let mut host = None;
+    let mut host = owner(inventory, machine).map(|(host, _)| host.name.to_string());
     let loader = loop {
         let answered = answer(inventory, &request, machine.network.as_ref());
         host = host.or_else(|| answered.as_ref()?.reservation.as_ref().map(|own| own.host.name.to_string()));
-        stages.push(dhcp_stage(&request, answered.as_ref()));
+        stages.push(dhcp_stage(inventory, (machine, &request), answered.as_ref()));
         let Some(answered) = answered else { return Simulation { host, stages } };
         let Some((file, class)) = &answered.file else { return Simulation { host, stages } };
         if *class == "ipxe" {
@@ -109,36 +110,45 @@ pub fn simulate(generation: &Generation, plan: &BootPlan, machine: &Machine) -> 
     Simulation { host: owner.map(|owner| owner.name.to_string()).or(host), stages }
 }
 
-fn dhcp_stage(request: &Request, answered: Option<&Answer>) -> Stage {
-    let mut says = Vec::new();
+/// The host and the interface of a hardware address, whatever DHCP says.
+fn owner<'g>(inventory: &'g Inventory, machine: &Machine) -> Option<(&'g Host, &'g Interface)> {
+    let ports = inventory.hosts.values().flat_map(|host| host.interfaces.iter().map(move |port| (host, port)));
+    let asked = machine.address.ethernet();
+    ports.into_iter().find(|(_, port)| port.address.is_some_and(|address| address.ethernet() == asked))
+}
+
+fn dhcp_stage(inventory: &Inventory, (machine, request): (&Machine, &Request), answered: Option<&Answer>) -> Stage {
     let shown = [
         request.hardware.map(|address| format!("address {address}")),
         request.client_id.as_ref().map(|id| format!("client id {}", crate::inventory::address::colons(id))),
         request.architecture.map(|number| format!("architecture {number}")),
         request.user_class.as_ref().map(|class| format!("user class {class}")),
     ];
-    says.push(format!("asks with {}", shown.into_iter().flatten().collect::<Vec<_>>().join(", ")));
+    let mut says = vec![format!("asks with {}", shown.into_iter().flatten().collect::<Vec<_>>().join(", "))];
+    let known = owner(inventory, machine).map(|(host, port)| format!("it is {} ({})", host.name, port.name));
+    let who = known.unwrap_or_else(|| "it is not in the inventory".to_owned());
     let Some(answer) = answered else {
-        says.push("nobody answers: no network has it, and none that is asked has a pool".to_owned());
+        says.push(format!(
+            "{who}; nobody of ours answers: no network with DHCP has it, and none that is asked has a pool"
+        ));
         return Stage { stage: "DHCP", says, content: None };
     };
-    let who = match &answer.reservation {
-        Some(own) => format!("it is {} ({})", own.name, own.interface.name),
-        None => "it is not in the inventory".to_owned(),
-    };
-    says.push(format!("{who}, in the network {}", answer.network.0));
-    let address = answer.address.as_deref().unwrap_or("none");
-    says.push(format!("gets the address {address}"));
-    if let Some(server) = answer.next_server {
-        says.push(format!("next server {server}"));
-    }
-    match &answer.file {
-        Some((file, class)) => says.push(format!("file {file} (class {class})")),
-        None => says.push("no file: it is no client that boots, or does not say which".to_owned()),
-    }
-    if let Some(class) = answer.vendor_class {
-        says.push(format!("vendor class {class}"));
-    }
+    let (name, network) = answer.network;
+    let place = if answer.reservation.is_some() { "" } else { ", which does not know it" };
+    says.push(format!("{who}, and asks in the network {name}{place}"));
+    says.push(match (&answer.address, network.dhcp) {
+        (_, Dhcp::Proxy) => "gets its address from another server; ours, beside it, names a file".to_owned(),
+        (Some(address), _) => format!("gets the address {address}"),
+        (None, _) => "gets no address".to_owned(),
+    });
+    says.extend(answer.next_server.map(|server| format!("next server {server}")));
+    says.push(match (&answer.file, request.architecture) {
+        (Some((file, class)), _) => format!("file {file} (class {class})"),
+        (None, _) if !network.pxe => "no file: nobody boots from this network (`pxe = false`)".to_owned(),
+        (None, Some(number)) => format!("no file: {number} is no architecture that has a loader here"),
+        (None, None) => "no file: it does not say what it is".to_owned(),
+    });
+    says.extend(answer.vendor_class.map(|class| format!("vendor class {class}")));
     Stage { stage: "DHCP", says, content: None }
 }
 
@@ -232,11 +242,11 @@ fn start_stage(entry: &BootEntry, machine: &Machine) -> Stage {
     match &entry.start {
         Start::Local => says.push("boots what is on it, or next in its firmware's list".to_owned()),
         Start::San { target } => says.push(format!("boots the disk {target}")),
-        Start::Kernel { kernel, initrds, arguments, is_linux } => {
+        Start::Kernel { kernel, initrds, arguments, tells_interface } => {
             says.push(format!("kernel {kernel}"));
             says.extend(initrds.iter().map(|initrd| format!("initrd {initrd}")));
             let mut line: String = arguments.iter().map(|argument| word(argument)).collect();
-            if *is_linux {
+            if *tells_interface {
                 line.push_str(&format!(" BOOTIF={}", machine.address.ethernet().file_name()));
             }
             says.push(format!("arguments{line}"));
@@ -247,15 +257,17 @@ fn start_stage(entry: &BootEntry, machine: &Machine) -> Stage {
 
 fn kickstart_stage(generation: &Generation, entry: &BootEntry, host: &Host) -> Option<Stage> {
     let Start::Kernel { arguments, .. } = &entry.start else { return None };
-    let url = kickstart_url(&generation.inventory, host)?;
-    if !arguments.iter().any(|argument| argument.contains(&url)) {
-        return None;
-    }
+    let fetches = |url: &String| arguments.iter().any(|argument| argument.contains(url));
+    let configures = configure_url(&generation.inventory, host).filter(fetches);
+    let url = configures.clone().or_else(|| kickstart_url(&generation.inventory, host).filter(fetches))?;
     let mut buffer = Vec::new();
     let (text, secret) = kickstart(generation, host, &mut buffer)?;
     let mut says = vec![
         format!("fetches {url}"),
-        format!("gets {}, {} bytes, generation {}", kickstart_path(host), text.len(), generation.id),
+        match configures {
+            None => format!("gets {}, {} bytes, generation {}", kickstart_path(host), text.len(), generation.id),
+            Some(_) => format!("gets ks/{}.sh, which is its kickstart without the installation", host.name),
+        },
     ];
     if secret {
         says.push("it holds secrets: only this machine is to get it".to_owned());

@@ -160,6 +160,14 @@ pub enum SourceError {
     /// A description has none of its folders.
     #[error("{0} holds no description: there is no `nodes`, `graphs`, `site-nodes` or `rolls` directory in it")]
     NoDescription(PathBuf),
+    /// A link to something that is not below the directory that is read.
+    #[error("{path} leads out of {directory}; put the file itself there")]
+    LeadsOut {
+        /// The link.
+        path: PathBuf,
+        /// What is read.
+        directory: PathBuf,
+    },
     /// The file is larger than any that people write.
     #[error("{path} has {bytes} bytes; the limit for one file is {limit}")]
     TooLarge {
@@ -316,12 +324,16 @@ pub fn files_below(directory: &Path, ends: &[&str]) -> Result<Vec<PathBuf>, Sour
     if !directory.is_dir() {
         return Ok(files);
     }
+    let root = directory.canonicalize().map_err(|source| SourceError::read(directory, source))?;
     let visible = |entry: &walkdir::DirEntry| entry.depth() == 0 || !is_hidden(entry.file_name());
     for entry in WalkDir::new(directory).follow_links(true).sort_by_file_name().into_iter().filter_entry(visible) {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(directory).to_path_buf();
             SourceError::Read { path, source: error.into() }
         })?;
+        if entry.path_is_symlink() && !leads_inside(&root, entry.path()) {
+            return Err(SourceError::LeadsOut { path: entry.into_path(), directory: directory.to_path_buf() });
+        }
         let name = entry.file_name().to_string_lossy();
         if entry.file_type().is_file() && (ends.is_empty() || ends.iter().any(|end| name.ends_with(end))) {
             files.push(entry.into_path());

@@ -185,16 +185,32 @@ impl Filling<'_, '_> {
     }
 
     fn fill(&self, template: &TemplateText, context: &Context) -> Result<String, Box<Diagnostic>> {
-        self.boot.templates.render_prepared(template, context).map_err(|error| {
-            // What is missing is most often the distribution, and that is said nowhere else.
-            let lacks = error.undefined && template.source.contains("distribution") && self.distribution.is_none();
-            if lacks {
-                let what = format!("the boot action `{}` needs a distribution", self.name);
-                let hint = "write `distribution = \"..\"` at the host, its appliance or under [site], and declare it in [distributions]";
-                return Box::new(Diagnostic::error(self.action.span, what).hint(hint).for_some_hosts());
-            }
-            Box::new(fault(template, &error))
-        })
+        let rendered = self.boot.templates.render_prepared(template, context);
+        rendered.map_err(|error| Box::new(self.lacking(template, &error).unwrap_or_else(|| fault(template, &error))))
+    }
+
+    /// What is missing is most often what the site does not say, and that is no fault of the template.
+    fn lacking(&self, template: &TemplateText, error: &TemplateError) -> Option<Diagnostic> {
+        let asks = |word: &str| error.undefined && template.source.contains(word);
+        let appliance = self.host.and_then(|host| self.boot.inventory.appliances.get(host.appliance.as_str()));
+        let place = appliance.map_or(self.place, |appliance| appliance.span);
+        if asks("kickstart") && self.host.is_none() {
+            let message = format!("`{}` needs a kickstart, which machines have that are in the inventory", self.name);
+            return Some(Diagnostic::error(place, message));
+        }
+        if !asks("distribution") {
+            return None;
+        }
+        let Some(name) = self.distribution else {
+            let message = format!("the boot action `{}` needs a distribution", self.name);
+            let hint =
+                "write `distribution = \"..\"` here, at the host or under [site], and declare it in [distributions]";
+            return Some(Diagnostic::error(place, message).hint(hint).for_some_hosts());
+        };
+        let distribution = self.boot.inventory.distributions.get(name)?;
+        let message = format!("the boot action `{}` needs to know where `{name}` is", self.name);
+        let hint = "write its `url`, or `kernel`, `initrds` and `stage2`";
+        Some(Diagnostic::error(distribution.span, message).hint(hint))
     }
 
     /// Words, filled in. Those that are empty then are left out.
@@ -222,7 +238,10 @@ impl Filling<'_, '_> {
         let target = self.fill(template, &self.context()?)?;
         if !is_san(&target) {
             let message = format!("`{}` is not an iSCSI disk", target.escape_debug());
-            return Err(Box::new(Diagnostic::error(template.span, message).hint("letters, digits and `-._:/[]%@+`")));
+            return Err(Box::new(
+                Diagnostic::error(template.span, message)
+                    .hint("`iscsi:SERVER:PROTOCOL:PORT:LUN:TARGET` (RFC 4173): letters, digits and `-._:/[]%@+`"),
+            ));
         }
         Ok(Start::San { target })
     }
@@ -252,7 +271,15 @@ impl Filling<'_, '_> {
             return Err(Box::new(Diagnostic::error(*span, message)));
         }
         let arguments = arguments.into_iter().map(|(text, _)| text).collect();
-        Ok(Start::Kernel { kernel, initrds, arguments, is_linux: self.action.way != Way::Program })
+        Ok(Start::Kernel { kernel, initrds, arguments, tells_interface: self.tells_interface() })
+    }
+
+    /// Whether a Linux is to be told from which interface it was booted. One of InfiniBand has no name that `BOOTIF`
+    /// could hold.
+    fn tells_interface(&self) -> bool {
+        let port = self.host.and_then(Host::boot_interface);
+        let infiniband = port.and_then(|port| port.address).is_some_and(|address| address.is_infiniband());
+        self.action.way != Way::Program && !infiniband
     }
 
     /// The arguments that make a root of a directory on an NFS server: dracut's, and those of the overlay's script.

@@ -20,7 +20,9 @@ pub fn location(text: String, span: Span) -> Result<String, Box<Diagnostic>> {
         return Ok(text);
     }
     let fault = Diagnostic::error(span, format!("`{}` is not a file that a boot loader can load", text.escape_debug()));
-    Err(Box::new(fault.hint("a URL, or a path relative to the boot files: letters, digits and `-._~:/[]%@+`")))
+    Err(Box::new(fault.hint(
+        "a URL of http, https, tftp or nfs, or a path relative to the boot files: letters, digits and `-._~:/[]%@+`",
+    )))
 }
 
 /// Why a text cannot be an argument of a kernel in the script of some loader. No loader's quoting can carry all of
@@ -48,7 +50,7 @@ pub fn unfit_argument(text: &str) -> Option<&'static str> {
 
 /// Whether a text may be the address of an iSCSI disk.
 pub fn is_san(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:/[]%@+".contains(&byte))
+    text.starts_with("iscsi:") && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:/[]%@+".contains(&byte))
 }
 
 #[cfg(test)]

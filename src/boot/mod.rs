@@ -39,8 +39,8 @@ pub enum Start {
         initrds: Vec<String>,
         /// Words without quotes, backslashes and control characters; some hold single spaces.
         arguments: Vec<String>,
-        /// Whether it is a Linux, which wants to know the interface that it was booted from.
-        is_linux: bool,
+        /// Whether it is a Linux that is to be told from which interface it was booted.
+        tells_interface: bool,
     },
     /// With a disk of the network: an iSCSI URI (RFC 4173).
     San {

@@ -25,9 +25,9 @@ fn print(session: &mut Session, format: TableFormat) -> Result<(), Failure> {
     let (table, lossy) = hostfile::write(&site.inventory);
     if let Some(first) = lossy.first() {
         session.remark(&format!(
-            "warning: the table cannot hold everything of {} hosts, such as `{first}`: attributes, IPv6 addresses, \
-             bridges, what a machine is; `kgen inventory export --format json` does",
-            lossy.len()
+            "warning: the table cannot hold all of {}{first}`: attributes, IPv6 addresses, bridges, parents of VLANs, \
+             what a machine is; `kgen inventory export --format json` does",
+            if lossy.len() > 1 { format!("{} hosts, such as `", lossy.len()) } else { "`".to_owned() }
         ));
     }
     session.print(&table)
@@ -38,6 +38,11 @@ fn import(session: &mut Session, file: &Path, replace: bool) -> Result<(), Failu
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if !name.ends_with(".json") && !name.ends_with(".csv") {
         return Err(Failure::Usage(format!("`{name}` is neither a .json nor a .csv file")));
+    }
+    if name.starts_with('.') {
+        return Err(Failure::Usage(format!(
+            "`{name}` starts with a dot, and such files are not read; give it another name"
+        )));
     }
     let content = read_file(file)?;
     let directory = session.parts_directory()?;

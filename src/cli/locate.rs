@@ -11,6 +11,20 @@ const SITE_FILES: [&str; 2] = ["cluster.toml", "cluster.json"];
 /// # Errors
 /// A sentence: there is none, nor a hint where to look.
 pub fn locate(given: Option<&Path>) -> Result<PathBuf, String> {
+    let found = find(given)?;
+    let others = SITE_FILES.iter().map(|name| found.with_file_name(name)).filter(|path| path.is_file());
+    if given.is_none_or(Path::is_dir) && others.count() > 1 {
+        return Err(format!(
+            "there are both {} and {} in {}; which is it?",
+            SITE_FILES[0],
+            SITE_FILES[1],
+            found.with_file_name("").display()
+        ));
+    }
+    Ok(found)
+}
+
+fn find(given: Option<&Path>) -> Result<PathBuf, String> {
     if let Some(path) = given {
         let inside = || site_in(path).unwrap_or_else(|| path.join(SITE_FILES[0]));
         return Ok(if path.is_dir() { inside() } else { path.to_path_buf() });

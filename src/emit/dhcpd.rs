@@ -1,6 +1,6 @@
 //! The configuration of ISC dhcpd 4.4, for IPv4: `dhcpd.conf(5)`, `dhcp-options(5)`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::dhcp::{
     FIRMWARE, HTTP_CLIENT, IPXE, PXE_CLIENT, Reservation, first_file, has_identifiers, ipxe_script, networks,
@@ -34,9 +34,10 @@ pub fn dhcpd(inventory: &Inventory) -> Lines {
         lines.line("");
         shared(&mut lines, inventory, (name, network));
     }
+    let mut declared = BTreeMap::new();
     for (name, _) in &all {
         lines.line("");
-        reservations(inventory, name).for_each(|own| host(&mut lines, &own));
+        reservations(inventory, name).for_each(|own| host(&mut lines, &own, &mut declared));
     }
     lines
 }
@@ -124,13 +125,15 @@ fn files(lines: &mut Lines, inventory: &Inventory, network: &Network) {
 }
 
 /// A declaration for each identity of a machine; no host's name holds the `_` that keeps their names apart.
-fn host(lines: &mut Lines, own: &Reservation) {
+fn host(lines: &mut Lines, own: &Reservation, declared: &mut BTreeMap<String, usize>) {
     let Some(ip) = own.ipv4 else { return };
     lines.because(own.span);
     let hardware: BTreeSet<String> =
         own.hardware.iter().map(|address| format!("hardware ethernet {address};")).collect();
     let identifiers = own.client_ids.iter().map(|id| format!("option dhcp-client-identifier = {};", colons(id)));
-    for (number, identity) in hardware.into_iter().chain(identifiers).enumerate() {
+    for identity in hardware.into_iter().chain(identifiers) {
+        let count = declared.entry(own.name.clone()).or_default();
+        let number = std::mem::replace(count, *count + 1);
         let name = if number == 0 { own.name.clone() } else { format!("{}_{number}", own.name) };
         lines.line(format!("host {name} {{ {identity} fixed-address {ip}; option host-name \"{}\"; }}", own.name));
     }

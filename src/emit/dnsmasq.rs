@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use crate::dhcp::{
-    FIRMWARE, Firmware, HTTP_CLIENT, IPXE, PXE_CLIENT, Reservation, first_file, ipxe_script, next_server, reservations,
-    server6,
+    FIRMWARE, HTTP_CLIENT, IPXE, PXE_CLIENT, Reservation, first_file, first_file6, ipxe_script, next_server,
+    reservations, server6,
 };
 use crate::emit::hosts::entries;
 use crate::emit::lines::Lines;
@@ -92,18 +92,10 @@ fn served(lines: &mut Lines, inventory: &Inventory, (name, network): (&NetworkNa
         if kind.name == "bios" {
             lines.line(format!("dhcp-boot=tag:{tag},tag:!ipxe,tag:!arch,tag:pxe,{file}{server}"));
         }
-        if let Some(url) = url6(inventory, network, kind).filter(|_| own6) {
+        if let Some(url) = first_file6(inventory, network, kind).filter(|_| own6) {
             lines.line(format!("dhcp-option=tag:{tag},tag:!ipxe,tag:{},option6:bootfile-url,{url}", kind.name));
         }
     }
-}
-
-fn url6(inventory: &Inventory, network: &Network, kind: &Firmware) -> Option<String> {
-    let file = inventory.loaders.file(kind.loader);
-    if kind.http {
-        return Some(format!("{}/boot/{file}", server6(inventory, network)?));
-    }
-    Some(format!("tftp://[{}]/{file}", network.server6?))
 }
 
 fn ranges(lines: &mut Lines, tag: &str, network: &Network, subnet: Subnet) {
@@ -195,7 +187,7 @@ pub fn names(inventory: &Inventory) -> Lines {
     }
     for entry in entries(inventory) {
         lines.because(entry.span);
-        lines.line(format!("host-record={},{}", entry.names.join(","), entry.ip));
+        lines.line(format!("host-record={},{}", entry.names().join(","), entry.ip));
     }
     lines
 }

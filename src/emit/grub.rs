@@ -63,12 +63,12 @@ fn menu(lines: &mut Lines, name: &str, entry: &BootEntry) {
             lines.line("  sleep 30");
             lines.line("  exit");
         }
-        Start::Kernel { kernel, initrds, arguments, is_linux } => {
+        Start::Kernel { kernel, initrds, arguments, tells_interface } => {
             let mut line = format!("  linux '{}'", path(kernel));
             for argument in arguments {
                 line.push_str(&format!(" '{argument}'"));
             }
-            if *is_linux {
+            if *tells_interface {
                 line.push_str(" BOOTIF=01-$net_default_mac");
             }
             lines.line(line);

@@ -11,10 +11,26 @@ use crate::source::Span;
 pub struct Entry {
     /// The address.
     pub ip: IpAddr,
-    /// The full name where there is a domain, then the short one.
-    pub names: Vec<String>,
+    /// The names without a domain, the host's own first.
+    pub short: Vec<String>,
+    /// The domain that they are in.
+    pub domain: Option<String>,
     /// Where the address is declared.
     pub span: Span,
+}
+
+impl Entry {
+    /// The host's own name, full where there is a domain.
+    pub fn full(&self) -> String {
+        let short = self.short.first().map(String::as_str).unwrap_or_default();
+        self.domain.as_ref().map_or_else(|| short.to_owned(), |domain| format!("{short}.{domain}"))
+    }
+
+    /// All its names: the full one, then the short ones.
+    pub fn names(&self) -> Vec<String> {
+        let full = self.domain.is_some().then(|| self.full());
+        full.into_iter().chain(self.short.iter().cloned()).collect()
+    }
 }
 
 /// Every address of every host, in the order of the hosts' names.
@@ -22,12 +38,11 @@ pub fn entries(inventory: &Inventory) -> impl Iterator<Item = Entry> {
     let ports = inventory.hosts.values().flat_map(|host| host.interfaces.iter().map(move |port| (host, port)));
     ports.flat_map(|(host, port)| {
         let short = inventory.other_name(host, port).unwrap_or_else(|| host.name.to_string());
-        let domain = inventory.domain(inventory.network(port));
-        let mut names: Vec<String> = domain.map(|domain| format!("{short}.{domain}")).into_iter().collect();
+        let domain = inventory.domain(inventory.network(port)).map(str::to_owned);
         // The interface that a host boots from has the host's name, and may have another.
-        names.extend(port.hostname.as_ref().map(ToString::to_string).filter(|other| *other != short));
-        names.push(short);
-        port.ips().map(move |ip| Entry { ip, names: names.clone(), span: port.ip_span })
+        let other = port.hostname.as_ref().map(ToString::to_string).filter(|other| *other != short);
+        let short: Vec<String> = [short].into_iter().chain(other).collect();
+        port.ips().map(move |ip| Entry { ip, short: short.clone(), domain: domain.clone(), span: port.ip_span })
     })
 }
 
@@ -38,7 +53,7 @@ pub fn hosts(inventory: &Inventory) -> Lines {
     lines.line("::1 localhost localhost.localdomain localhost6 localhost6.localdomain6");
     for entry in entries(inventory) {
         lines.because(entry.span);
-        lines.line(format!("{} {}", entry.ip, entry.names.join(" ")));
+        lines.line(format!("{} {}", entry.ip, entry.names().join(" ")));
     }
     lines
 }

@@ -70,7 +70,7 @@ pub fn script(name: &str, entry: &BootEntry) -> String {
             return script.text;
         }
         Start::San { target } => script.line(format!("sanboot {target} || goto failed")),
-        Start::Kernel { kernel, initrds, arguments, is_linux } => {
+        Start::Kernel { kernel, initrds, arguments, tells_interface } => {
             script.line("imgfree");
             let mut line = format!("kernel {}", from_script(kernel));
             for number in 0..initrds.len() {
@@ -79,7 +79,7 @@ pub fn script(name: &str, entry: &BootEntry) -> String {
             for argument in arguments {
                 line.push_str(&word(argument));
             }
-            if *is_linux {
+            if *tells_interface {
                 line.push_str(" BOOTIF=01-${netX/mac:hexhyp}");
             }
             script.line(line + " || goto failed");

@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use crate::dhcp::{
-    FIRMWARE, Firmware, HTTP_CLIENT, IPXE, PXE_CLIENT, Reservation, first_file, has_identifiers, ipxe_script, networks,
-    next_server, reservations, server6,
+    FIRMWARE, Firmware, HTTP_CLIENT, IPXE, PXE_CLIENT, Reservation, first_file, first_file6, has_identifiers,
+    ipxe_script, networks, next_server, reservations, server6,
 };
 use crate::emit::lines::Lines;
 use crate::inventory::Inventory;
@@ -159,14 +159,10 @@ fn load(class: &mut Value, file: &str, family: Family) {
 
 /// The file of a kind for a network; for IPv6 always a URL (RFC 5970).
 fn file(inventory: &Inventory, network: &Network, kind: &Firmware, family: Family) -> Option<String> {
-    if family == Family::V4 {
-        return first_file(inventory, network, kind);
+    match family {
+        Family::V4 => first_file(inventory, network, kind),
+        Family::V6 => first_file6(inventory, network, kind),
     }
-    let file = inventory.loaders.file(kind.loader);
-    if kind.http {
-        return Some(format!("{}/boot/{file}", server6(inventory, network)?));
-    }
-    Some(format!("tftp://[{}]/{file}", network.server6?))
 }
 
 fn script(inventory: &Inventory, network: &Network, family: Family) -> Option<String> {

@@ -20,7 +20,7 @@ pub fn configuration(name: &str, entry: &BootEntry) -> String {
             lines.line("  KERNEL ipxe.lkrn");
             lines.line("  APPEND dhcp && chain boot.ipxe");
         }
-        Start::Kernel { kernel, initrds, arguments, is_linux } => {
+        Start::Kernel { kernel, initrds, arguments, tells_interface } => {
             lines.line(format!("  KERNEL {kernel}"));
             if !initrds.is_empty() {
                 lines.line(format!("  INITRD {}", initrds.join(",")));
@@ -29,7 +29,7 @@ pub fn configuration(name: &str, entry: &BootEntry) -> String {
                 let words: String = arguments.iter().map(|argument| word(argument)).collect();
                 lines.line(format!("  APPEND{words}"));
             }
-            if *is_linux {
+            if *tells_interface {
                 lines.line("  IPAPPEND 2");
             }
         }

@@ -5,41 +5,39 @@ use std::net::IpAddr;
 
 use sha2::{Digest, Sha256};
 
-use crate::emit::hosts::{Entry, entries};
+use crate::emit::hosts::entries;
 use crate::emit::lines::Lines;
 use crate::inventory::Inventory;
 use crate::inventory::network::parts;
+use crate::source::Span;
 
 /// A zone: its name, and its file's lines.
 pub type Zone = (String, Lines);
 
-/// All zones of a site, by name; none where it has no domain.
+/// All zones of a site, by name; none where it has no domain, or its server no known address.
 pub fn zones(inventory: &Inventory) -> Vec<Zone> {
     let Some(domain) = inventory.site.domain.as_deref() else { return Vec::new() };
-    let mut zones: BTreeMap<String, Vec<(String, Entry)>> = BTreeMap::new();
+    let mut zones: BTreeMap<String, Vec<(String, Span)>> = BTreeMap::new();
     let mut domains: Vec<&str> = inventory.networks.values().filter_map(|network| network.domain.as_deref()).collect();
     domains.push(domain);
     // `ib.example.org` is a zone of its own, and not a part of `example.org`: the longest fits first.
     domains.sort_by_key(|domain| std::cmp::Reverse(domain.len()));
     domains.dedup();
+    let Some(server) = name_server(inventory, domain) else { return Vec::new() };
     for entry in entries(inventory) {
-        let Some(full) = entry.names.first().cloned() else { continue };
-        let zone = domains.iter().find(|domain| full.strip_suffix(*domain).is_some_and(|rest| rest.ends_with('.')));
-        if let Some(zone) = zone {
-            let label = full[..full.len() - zone.len() - 1].to_owned();
-            let kind = if entry.ip.is_ipv4() { "A" } else { "AAAA" };
+        let kind = if entry.ip.is_ipv4() { "A" } else { "AAAA" };
+        for short in &entry.short {
+            let full = entry.domain.as_ref().map_or_else(|| short.clone(), |domain| format!("{short}.{domain}"));
+            let zone = domains.iter().find(|domain| full.strip_suffix(*domain).is_some_and(|rest| rest.ends_with('.')));
+            let Some(zone) = zone else { continue };
+            let label = &full[..full.len() - zone.len() - 1];
             let record = format!("{label} IN {kind} {}", entry.ip);
-            zones.entry((*zone).to_owned()).or_default().push((record, copy(&entry)));
+            zones.entry((*zone).to_owned()).or_default().push((record, entry.span));
         }
         let (zone, label) = reverse(entry.ip);
-        zones.entry(zone).or_default().push((format!("{label} IN PTR {full}."), entry));
+        zones.entry(zone).or_default().push((format!("{label} IN PTR {}.", entry.full()), entry.span));
     }
-    let server = name_server(inventory, domain);
     zones.into_iter().map(|(name, records)| (name.clone(), zone((&name, domain), &server, records))).collect()
-}
-
-fn copy(entry: &Entry) -> Entry {
-    Entry { ip: entry.ip, names: entry.names.clone(), span: entry.span }
 }
 
 /// The zone of an address and its label there: of an IPv4 address its /24, of an IPv6 address its /64.
@@ -59,7 +57,7 @@ fn reverse(ip: IpAddr) -> (String, String) {
 fn zone(
     (name, domain): (&str, &str),
     (server, glue): &(String, Option<IpAddr>),
-    records: Vec<(String, Entry)>,
+    records: Vec<(String, Span)>,
 ) -> Lines {
     let mut lines = Lines::default();
     lines.line(format!("; {name}"));
@@ -79,20 +77,23 @@ fn zone(
             lines.line(format!("{label} IN {kind} {ip}"));
         }
     }
-    for (record, entry) in records {
-        lines.because(entry.span);
+    for (record, span) in records {
+        lines.because(span);
         lines.line(record);
     }
     lines
 }
 
-/// The name server: the host that has the server's address, else `ns` of the domain with that address.
-fn name_server(inventory: &Inventory, domain: &str) -> (String, Option<IpAddr>) {
-    let address =
-        inventory.site.server.as_deref().and_then(|url| parts(url).1.trim_matches(['[', ']']).parse::<IpAddr>().ok());
-    let own = entries(inventory).find(|entry| Some(entry.ip) == address).and_then(|entry| entry.names.first().cloned());
-    let first = entries(inventory).map(|entry| entry.ip).next();
-    (own.unwrap_or_else(|| format!("ns.{domain}")), address.or(first))
+/// The name server and its address: the host that has the server's, else a name that no host has. `None` where the
+/// address is not known: a zone without it is one that no name server loads.
+fn name_server(inventory: &Inventory, domain: &str) -> Option<(String, Option<IpAddr>)> {
+    let host = parts(inventory.site.server.as_deref()?).1.trim_matches(['[', ']']);
+    let named = || entries(inventory).find(|entry| entry.full() == host).map(|entry| entry.ip);
+    let of_network = || inventory.networks.values().find_map(|network| network.server).map(IpAddr::V4);
+    let address = host.parse::<IpAddr>().ok().or_else(named).or_else(of_network)?;
+    let own = entries(inventory).find(|entry| entry.ip == address && entry.domain.is_some()).map(|entry| entry.full());
+    let free = || ["ns", "ns-kgen"].into_iter().find(|name| !inventory.hosts.contains_key(*name)).unwrap_or("ns-1");
+    Some((own.unwrap_or_else(|| format!("{}.{domain}", free())), Some(address)))
 }
 
 /// The zones for `named.conf`.

@@ -47,6 +47,9 @@ impl HardwareAddress {
                 rest = &rest[pair.len()..];
             }
         }
+        if octets == [0; 20] && length > 0 {
+            return Err(format!("the hardware address `{text}` is all zeros, which is nobody's"));
+        }
         match length {
             6 | 8 | 20 => Ok(Self { octets, length }),
             other => Err(format!(

@@ -1,13 +1,14 @@
 //! What is wrong between the entries of an inventory: the same thing twice, an address in the wrong network.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::inventory::address::{HardwareAddress, colons};
 use crate::inventory::network::{Dhcp, Network};
 use crate::inventory::platform::Used;
 use crate::inventory::{Host, Interface, Inventory, actions};
-use crate::name::{ApplianceName, DistributionName, NetworkName, suggestion};
+use crate::name::{ApplianceName, DistributionName, HostKind, HostName, Kind, NetworkName, suggestion};
 use crate::source::Span;
 
 /// Reports every clash, with both places, and every name that is used and not declared.
@@ -17,15 +18,26 @@ pub fn check(inventory: &Inventory, used: &Used, diagnostics: &mut Diagnostics) 
         check_network((name, network), inventory, diagnostics);
     }
     unknown_distributions(inventory, used, diagnostics);
+    other_versions(inventory, diagnostics);
+    without_server(inventory, diagnostics);
     actions::check(inventory, &used.actions, diagnostics);
     let mut seen = Seen::default();
+    // What is wrong with one host of a range is wrong with those after it.
+    let mut told = BTreeSet::new();
     for host in inventory.hosts.values() {
         seen.host(inventory, host, diagnostics);
         check_interfaces(host, diagnostics);
         for interface in &host.interfaces {
             let network = interface.network.as_ref().and_then(|name| inventory.networks.get_key_value(name.as_str()));
-            if let Some(network) = network {
-                interface.ips().for_each(|ip| check_address(host, (interface, ip), network, diagnostics));
+            let Some(network) = network else { continue };
+            for ip in interface.ips() {
+                let place = interface.place_of(ip);
+                if !told.contains(&place)
+                    && let Some(fault) = wrong_address(host, (ip, place), network)
+                {
+                    told.insert(place);
+                    diagnostics.push(fault);
+                }
             }
         }
         let pattern = inventory.appliances.get(host.appliance.as_str()).and_then(|found| found.pattern.as_ref());
@@ -35,32 +47,33 @@ pub fn check(inventory: &Inventory, used: &Used, diagnostics: &mut Diagnostics) 
     }
 }
 
-/// An address that its interface cannot have.
-fn check_address(
+/// What is wrong with an address that an interface cannot have.
+fn wrong_address(
     host: &Host,
-    (interface, ip): (&Interface, IpAddr),
+    (ip, place): (IpAddr, Span),
     (name, network): (&NetworkName, &Network),
-    diagnostics: &mut Diagnostics,
-) {
-    let told = |message: String| Diagnostic::error(interface.ip_span, message);
+) -> Option<Diagnostic> {
     let subnet = network.subnet_for(ip);
     let whose = &host.name;
     if !network.contains(ip) {
         let is = subnet.map_or_else(|| network.subnet.to_string(), |subnet| subnet.to_string());
-        let fault = told(format!("the address {ip} of `{whose}` is not in the network `{name}`, which is {is}"));
-        diagnostics.push(fault.related(network.span, "the network"));
-    } else if subnet.is_some_and(|subnet| subnet.reserves(ip)) {
-        let message = format!("the address {ip} of `{whose}` is the network `{name}` itself, or its broadcast address");
-        diagnostics.push(told(message));
-    } else if let Some((_, place)) = network.pools.iter().find(|(pool, _)| pool.contains(ip)) {
-        let message = format!("the address {ip} of `{whose}` is in a pool of `{name}`, which is for unknown machines");
-        diagnostics.push(told(message).related(*place, "the pool"));
-    } else if network.gateway == Some(ip) && network.server.map(IpAddr::V4) != Some(ip) && host.boot.as_str() != "local"
-    {
-        let message = format!("the address {ip} of `{whose}` is the gateway of the network `{name}`");
-        diagnostics
-            .push(Diagnostic::warning(interface.ip_span, message).related(network.place("gateway"), "the gateway"));
+        let message = format!("the address {ip} of `{whose}` is not in the network `{name}`, which is {is}");
+        return Some(Diagnostic::error(place, message).related(network.span, "the network"));
     }
+    if subnet.is_some_and(|subnet| subnet.reserves(ip)) {
+        let message = format!("the address {ip} of `{whose}` is the network `{name}` itself, or its broadcast address");
+        return Some(Diagnostic::error(place, message));
+    }
+    if let Some((_, pool)) = network.pools.iter().find(|(pool, _)| pool.contains(ip)) {
+        let message = format!("the address {ip} of `{whose}` is in a pool of `{name}`, which is for unknown machines");
+        return Some(Diagnostic::error(place, message).related(*pool, "the pool"));
+    }
+    let gateway =
+        network.gateway == Some(ip) && network.server.map(IpAddr::V4) != Some(ip) && host.boot.as_str() != "local";
+    gateway.then(|| {
+        let message = format!("the address {ip} of `{whose}` is the gateway of the network `{name}`");
+        Diagnostic::warning(place, message).related(network.place("gateway"), "the gateway")
+    })
 }
 
 /// What of a network is not in it.
@@ -79,8 +92,10 @@ fn check_network((name, network): (&NetworkName, &Network), inventory: &Inventor
         };
         if let Some(address) = address.filter(|address| !network.contains(*address) && !elsewhere(address)) {
             let of = if key.starts_with("gateway") { "of" } else { "in" };
-            let subnet = network.subnet_for(address).unwrap_or(network.subnet);
-            let message = format!("{what} {address} {of} `{name}` is not in {subnet}");
+            let message = match network.subnet_for(address) {
+                Some(subnet) => format!("{what} {address} {of} `{name}` is not in {subnet}"),
+                None => format!("{what} {address} {of} `{name}` is of a family of which `{name}` has no subnet"),
+            };
             diagnostics.push(Diagnostic::error(network.place(key), message));
         }
     }
@@ -88,7 +103,25 @@ fn check_network((name, network): (&NetworkName, &Network), inventory: &Inventor
         let message = "`subnet6` is an IPv6 subnet beside a `subnet` of IPv4";
         diagnostics.push(Diagnostic::error(network.place("subnet6"), message));
     }
+    let too_long = network.ipv6().filter(|subnet| subnet.prefix < 64 && network.dhcp == Dhcp::Server);
+    if let Some(subnet) = too_long {
+        let message =
+            format!("{subnet} is larger than a network of IPv6 can be for DHCP, whose prefix has at least 64 bits");
+        diagnostics
+            .push(Diagnostic::error(network.place("subnet6"), message).hint("write `dhcp = \"none\"`, or its part"));
+    }
+    for relay in repeated(&network.relays) {
+        diagnostics.push(Diagnostic::error(network.place("relays"), format!("the relay {relay} is there twice")));
+    }
     for (index, (pool, place)) in network.pools.iter().enumerate() {
+        let ends = network
+            .subnet_for(pool.first)
+            .is_some_and(|subnet| subnet.reserves(pool.first) || subnet.reserves(pool.last));
+        if ends {
+            let message =
+                format!("the pool holds the address of the network `{name}` itself, or its broadcast address");
+            diagnostics.push(Diagnostic::error(*place, message));
+        }
         if !network.contains(pool.first) || !network.contains(pool.last) {
             let subnet = network.subnet_for(pool.first).unwrap_or(network.subnet);
             diagnostics.push(Diagnostic::error(*place, format!("the pool is not in `{name}`, which is {subnet}")));
@@ -114,8 +147,43 @@ fn check_network((name, network): (&NetworkName, &Network), inventory: &Inventor
     }) {
         let message =
             format!("the relay {relay} of `{name}` has an address of another network, whose answers it would get");
-        diagnostics.push(Diagnostic::error(network.span, message));
+        diagnostics.push(Diagnostic::error(network.place("relays"), message));
     }
+}
+
+/// Hosts whose kickstart is for another version than what is installed on them.
+fn other_versions(inventory: &Inventory, diagnostics: &mut Diagnostics) {
+    for (name, distribution) in &inventory.distributions {
+        let Some(target) = &distribution.target else { continue };
+        let others = |host: &&Host| host.distribution.as_ref() == Some(name) && host.target != *target;
+        let mut hosts = inventory.hosts.values().filter(others);
+        let Some(first) = hosts.next() else { continue };
+        let more = match hosts.count() {
+            0 => String::new(),
+            count => format!(", as {count} more"),
+        };
+        let message = format!(
+            "the kickstart of `{}` is for {}{more}, but its distribution `{name}` is {target}",
+            first.name, first.target
+        );
+        diagnostics.push(Diagnostic::warning(first.span, message).related(distribution.span, "the distribution"));
+    }
+}
+
+/// A site that arms machines and does not say where they load from.
+fn without_server(inventory: &Inventory, diagnostics: &mut Diagnostics) {
+    let armed = inventory.hosts.values().find(|host| host.boot.as_str() != "local");
+    if let (None, Some(host)) = (&inventory.site.server, armed) {
+        let message = format!("`{}` shall {}, but no boot scripts are written", host.name, host.boot);
+        let fault = Diagnostic::warning(host.span, message);
+        diagnostics
+            .push(fault.hint("write `server = \"http://10.1.1.1:8080\"` under [site]: where machines load from"));
+    }
+}
+
+/// Elements that are there before.
+fn repeated<T: PartialEq>(list: &[T]) -> impl Iterator<Item = &T> {
+    list.iter().enumerate().filter(|(index, element)| list[..*index].contains(element)).map(|(_, element)| element)
 }
 
 fn unknown_distributions(inventory: &Inventory, used: &Used, diagnostics: &mut Diagnostics) {
@@ -164,28 +232,83 @@ struct Seen {
 }
 
 impl Seen {
+    /// The names that an interface has beside its host's: each is in `/etc/hosts`, DNS and DHCP.
+    fn names_of(
+        &mut self,
+        inventory: &Inventory,
+        (host, interface): (&Host, &Interface),
+        diagnostics: &mut Diagnostics,
+    ) {
+        if interface.ips().next().is_none() {
+            return;
+        }
+        let alias = interface.hostname.as_ref().filter(|name| **name != host.name).map(ToString::to_string);
+        let other = inventory.other_name(host, interface).filter(|name| alias.as_ref() != Some(name));
+        let domain = inventory.domain(inventory.network(interface));
+        for name in alias.into_iter().chain(other) {
+            let what = format!("the name `{name}` of the interface `{}`", interface.name);
+            once(&mut self.names, name.to_lowercase(), &what, (host, interface.ip_span), diagnostics);
+        }
+        let short = inventory.other_name(host, interface).unwrap_or_else(|| host.name.to_string());
+        let full = domain.map_or_else(|| short.clone(), |domain| format!("{short}.{domain}"));
+        if HostName::new(&full).is_none() {
+            let fault = Diagnostic::error(interface.ip_span, format!("`{full}` cannot be a host name"));
+            let hint =
+                format!("write another as `hostname` of the interface; a host name consists of {}", HostKind::RULE);
+            diagnostics.push(fault.hint(hint));
+        }
+    }
+
     fn host(&mut self, inventory: &Inventory, host: &Host, diagnostics: &mut Diagnostics) {
+        if let Some(why) = reserved_name(host.name.as_str()) {
+            diagnostics.push(Diagnostic::error(host.span, format!("a host cannot be called `{}`: {why}", host.name)));
+        }
         let name = host.name.as_str().to_lowercase();
         once(&mut self.names, name, "the name, which has no case in DNS,", (host, host.span), diagnostics);
         for interface in &host.interfaces {
-            if interface.ips().next().is_some()
-                && let Some(name) = inventory.other_name(host, interface)
-            {
-                let what = format!("the name `{name}`");
-                once(&mut self.names, name.to_lowercase(), &what, (host, interface.ip_span), diagnostics);
-            }
+            self.names_of(inventory, (host, interface), diagnostics);
+            let place = (host, interface.address_span);
+            let own: Vec<Vec<u8>> = interface.address.iter().flat_map(HardwareAddress::client_ids).collect();
             if let Some(address) = interface.address {
-                let what = format!("the hardware address {address}");
-                once(&mut self.hardware, address.octets().to_vec(), &what, (host, interface.address_span), diagnostics);
+                // An InfiniBand port is also the address that iPXE makes of its GUID.
+                let what = if address.is_infiniband() {
+                    format!("the hardware address {}, by which iPXE asks for {address},", address.ethernet())
+                } else {
+                    format!("the hardware address {address}")
+                };
+                once(&mut self.hardware, address.ethernet().octets().to_vec(), &what, place, diagnostics);
+            }
+            if let Some(id) = interface.client_id.as_ref().filter(|id| !own.contains(id)) {
+                let what = format!("the client identifier {}", colons(id));
+                once(&mut self.hardware, id.clone(), &what, place, diagnostics);
             }
             for ip in interface.ips() {
-                once(&mut self.addresses, ip, &format!("the address {ip}"), (host, interface.ip_span), diagnostics);
+                let place = (host, interface.place_of(ip));
+                once(&mut self.addresses, ip, &format!("the address {ip}"), place, diagnostics);
             }
         }
         if let (Some(rack), Some(rank)) = (host.rack, host.rank) {
             let what = format!("rack {rack}, rank {rank} of the appliance `{}`", host.appliance);
             once(&mut self.positions, (host.appliance.clone(), rack, rank), &what, (host, host.span), diagnostics);
         }
+    }
+}
+
+/// Why a name means something else to a program that reads our files.
+fn reserved_name(name: &str) -> Option<&'static str> {
+    let digits = name.trim_end_matches(['s', 'm', 'h', 'd', 'w']);
+    match name.to_lowercase().as_str() {
+        "localhost" => Some("every machine calls itself so"),
+        "all" | "ungrouped" => Some("it is a group of Ansible"),
+        "ignore" | "infinite" => Some("it is a word of dnsmasq"),
+        _ if name.parse::<IpAddr>().is_ok() => Some("it is an address"),
+        _ if !digits.is_empty()
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+            && name.len() - digits.len() < 2 =>
+        {
+            Some("dnsmasq would take it for a time")
+        }
+        _ => None,
     }
 }
 

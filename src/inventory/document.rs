@@ -100,7 +100,9 @@ fn syntax_fault(text: &str, origin: Origin, span: Span, message: &str) -> Diagno
 }
 
 fn json<'t>(text: &'t str, origin: Origin, diagnostics: &mut Diagnostics) -> Option<DeTable<'t>> {
-    let mut reader = Json { text, origin, diagnostics, faulty: false };
+    let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let (text, origin) = (&text[mark..], Origin { start: origin.start + mark, ..origin });
+    let mut reader = Json { text, origin, diagnostics, faulty: false, depth: 0 };
     let whole = match serde_json::from_str::<&RawValue>(text) {
         Ok(whole) => whole,
         Err(error) => {
@@ -123,7 +125,11 @@ struct Json<'t, 'd> {
     origin: Origin,
     diagnostics: &'d mut Diagnostics,
     faulty: bool,
+    depth: usize,
 }
+
+/// Tables in tables in tables; an inventory has five.
+const DEEPEST: usize = 32;
 
 /// The members of an object in their order, also those that are there twice.
 struct Members<'t>(Vec<(Cow<'t, str>, &'t RawValue)>);
@@ -173,37 +179,70 @@ impl<'t> Json<'t, '_> {
         if start > self.text.len() { 0..0 } else { start..start + piece.len() }
     }
 
+    /// What the library made of a piece; what it could not is a fault, such as a text with half of a character.
+    fn read<T: Deserialize<'t>>(&mut self, piece: &'t str) -> Option<T> {
+        let read = serde_json::from_str(piece);
+        if let Err(error) = &read {
+            let said = error.to_string();
+            let said = said.split(" at line ").next().unwrap_or_default().replace("invalid ", "unexpected ");
+            self.fault(self.range(piece), format!("the file is not JSON: {said}"));
+        }
+        read.ok()
+    }
+
     fn value(&mut self, raw: &'t RawValue) -> Option<Spanned<DeValue<'t>>> {
         let (piece, range) = (raw.get(), self.range(raw.get()));
-        let value = match piece.as_bytes().first() {
+        if self.depth > DEEPEST {
+            self.fault(range.start..range.start, format!("there are more than {DEEPEST} levels of brackets"));
+            return None;
+        }
+        self.depth += 1;
+        let value = self.content(piece, range.clone());
+        self.depth -= 1;
+        Some(Spanned::new(range, value?))
+    }
+
+    fn content(&mut self, piece: &'t str, range: Range<usize>) -> Option<DeValue<'t>> {
+        Some(match piece.as_bytes().first() {
             Some(b'{') => DeValue::Table(self.members(piece)?),
             Some(b'[') => {
-                let elements: Vec<&'t RawValue> = serde_json::from_str(piece).ok()?;
+                let elements: Vec<&'t RawValue> = self.read(piece)?;
                 DeValue::Array(elements.into_iter().filter_map(|element| self.value(element)).collect())
             }
-            Some(b'"') => DeValue::String(serde_json::from_str::<Key>(piece).ok()?.0),
+            Some(b'"') => DeValue::String(self.read::<Key>(piece)?.0),
             Some(b't' | b'f') => DeValue::Boolean(piece == "true"),
             Some(b'n') => {
                 self.fault(range, "`null` says nothing; leave the key out".to_owned());
                 return None;
             }
             // Numbers of JSON are numbers of TOML.
-            _ => DeValue::parse(piece).ok()?.into_inner(),
-        };
-        Some(Spanned::new(range, value))
+            _ => {
+                let Ok(number) = DeValue::parse(piece) else {
+                    self.fault(range, format!("`{piece}` is a number that cannot be read"));
+                    return None;
+                };
+                number.into_inner()
+            }
+        })
     }
 
     fn members(&mut self, piece: &'t str) -> Option<DeTable<'t>> {
-        let Members(members) = serde_json::from_str(piece).ok()?;
+        let Members(members) = self.read(piece)?;
         let mut table = DeTable::new();
+        let mut places: std::collections::BTreeMap<Cow<'t, str>, Range<usize>> = std::collections::BTreeMap::new();
         for (key, raw) in members {
             let place = match &key {
                 Cow::Borrowed(key) => self.range(key),
                 Cow::Owned(_) => self.range(raw.get()),
             };
-            if table.contains_key(&*key) {
-                self.fault(place, format!("`{key}` is there twice"));
-            } else if let Some(value) = self.value(raw) {
+            if let Some(first) = places.get(&key) {
+                self.faulty = true;
+                let fault = Diagnostic::error(self.origin.span(place), format!("`{key}` is there twice"));
+                self.diagnostics.push(fault.related(self.origin.span(first.clone()), "the first"));
+                continue;
+            }
+            places.insert(key.clone(), place.clone());
+            if let Some(value) = self.value(raw) {
                 table.insert(Spanned::new(place, key), value);
             }
         }

@@ -1,5 +1,6 @@
 //! The inventory from its files, LANGUAGE section 6: one, or several that are merged. After it: [`super::check`].
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use rayon::iter::{IntoParallelRefIterator, ParallelIterator};
@@ -94,7 +95,8 @@ fn cuts_before_hosts(text: &str) -> Option<Vec<usize>> {
 
 /// Between lines of a table that begin with different names. The first piece is empty: a table has hosts only.
 fn cuts_between_lines(text: &str) -> Option<Vec<usize>> {
-    if text.contains('"') {
+    let is_first = text.split([',', '\n']).next().is_some_and(|name| name.trim().eq_ignore_ascii_case("NAME"));
+    if text.contains('"') || !is_first || !names_are_together(text) {
         return None;
     }
     let mut cuts = vec![0];
@@ -115,6 +117,16 @@ fn cuts_between_lines(text: &str) -> Option<Vec<usize>> {
     }
     cuts.push(text.len());
     Some(cuts)
+}
+
+/// Whether the lines of each host stand side by side.
+fn names_are_together(text: &str) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut last = "";
+    text.lines().all(|line| {
+        let name = line.split(',').next().unwrap_or_default().trim();
+        name == std::mem::replace(&mut last, name) || seen.insert(name)
+    })
 }
 
 /// Reads files that are cut in pieces: the first piece of each together, then hosts on all cores. `None` where pieces

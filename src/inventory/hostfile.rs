@@ -49,10 +49,16 @@ pub fn parse<'p>(
     origin: Origin,
     diagnostics: &mut Diagnostics,
 ) -> Option<DeTable<'p>> {
+    if let Some(open) = unclosed_quote(piece) {
+        diagnostics.push(Diagnostic::error(origin.span(open..open + 1), "the quote that begins here has no end"));
+        return None;
+    }
     let columns = columns(whole, origin, diagnostics)?;
+    // A remark looks like the name of a host; in another column it would hide what follows it.
+    let remark = (columns.first() == Some(&"NAME")).then_some(b'#');
     let mut hosts: BTreeMap<String, Rows<'p>> = BTreeMap::new();
     let mut reader =
-        ReaderBuilder::new().has_headers(false).flexible(true).comment(Some(b'#')).from_reader(piece.as_bytes());
+        ReaderBuilder::new().has_headers(false).flexible(true).comment(remark).from_reader(piece.as_bytes());
     let mut record = StringRecord::new();
     let mut faulty = false;
     let mut is_head = origin.start == 0;
@@ -79,6 +85,12 @@ pub fn parse<'p>(
     (!faulty).then_some(top)
 }
 
+/// Where a quote begins that has no end.
+fn unclosed_quote(text: &str) -> Option<usize> {
+    let quotes = text.bytes().enumerate().filter(|(_, byte)| *byte == b'"');
+    quotes.fold(None, |open, (at, _)| if open.is_some() { None } else { Some(at) })
+}
+
 /// The columns of a file by position; `None` where one of them is not known.
 fn columns(whole: &str, origin: Origin, diagnostics: &mut Diagnostics) -> Option<Vec<&'static str>> {
     let origin = Origin { start: 0, ..origin };
@@ -88,20 +100,26 @@ fn columns(whole: &str, origin: Origin, diagnostics: &mut Diagnostics) -> Option
     let there = reader.read_record(&mut record).is_ok_and(|there| there);
     let start = record.position().map_or(0, |at| usize::try_from(at.byte()).unwrap_or(0));
     let line = Line::new(whole, start..usize::try_from(reader.position().byte()).unwrap_or(0).min(whole.len()));
-    let mut columns = Vec::new();
-    for (index, field) in record.iter().enumerate() {
-        let name = field.trim().trim_start_matches('\u{feff}').to_uppercase();
-        let Some(column) = COLUMNS.iter().find(|column| **column == name) else {
-            let fault = Diagnostic::error(origin.span(line.field(index)), format!("there is no column `{name}`"));
-            diagnostics.push(fault.maybe_hint(suggestion(&name, COLUMNS)));
-            continue;
-        };
-        columns.push(*column);
-    }
-    if !there || !columns.contains(&"NAME") {
+    let names: Vec<String> =
+        record.iter().map(|field| field.trim().trim_start_matches('\u{feff}').to_uppercase()).collect();
+    if !there || !names.iter().any(|name| name == "NAME") {
         let fault = Diagnostic::error(origin.span(line.range), "the first line does not name the columns");
         diagnostics.push(fault.hint(format!("it says which of these there are: {}", COLUMNS.join(","))));
         return None;
+    }
+    let mut columns = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        let place = origin.span(line.field(index));
+        let Some(column) = COLUMNS.iter().find(|column| *column == name) else {
+            let fault = Diagnostic::error(place, format!("there is no column `{name}`"));
+            diagnostics.push(fault.maybe_hint(suggestion(name, COLUMNS)));
+            continue;
+        };
+        if columns.contains(column) {
+            diagnostics.push(Diagnostic::error(place, format!("the column {name} is there twice")));
+            return None;
+        }
+        columns.push(*column);
     }
     (columns.len() == record.len()).then_some(columns)
 }
@@ -354,7 +372,16 @@ fn fits(inventory: &Inventory, host: &Host) -> bool {
     let attributes = host.attributes.iter();
     let only_columns = attributes
         .filter(|(name, entry)| !matches!(name.as_str(), "box" | "install_action") || entry.value.is_secret());
-    let port =
-        |port: &Interface| port.ip6.is_none() && port.client_id.is_none() && !matches!(port.link, Link::Bridge(_));
-    only_columns.count() == 0 && host.interfaces.iter().all(port) && inventory.has_platform_of_appliance(host)
+    let says = |text: &str| !NOTHING.contains(&text) && text.trim() == text;
+    let parent = |port: &Interface, parent: &str| port.name.rsplit_once('.').is_some_and(|(above, _)| above == parent);
+    let port = |port: &Interface| {
+        let link = match &port.link {
+            Link::Bridge(_) => false,
+            Link::Vlan { parent: above, .. } => parent(port, above),
+            Link::Port | Link::Bond(_) => true,
+        };
+        link && port.ip6.is_none() && port.client_id.is_none() && port.options.as_deref().is_none_or(says)
+    };
+    let plain = host.comment.as_deref().is_none_or(says) && host.boot.as_str() != "default";
+    plain && only_columns.count() == 0 && host.interfaces.iter().all(port) && inventory.has_platform_of_appliance(host)
 }

@@ -46,9 +46,9 @@ impl Lacking {
     pub fn report(self, diagnostics: &mut Diagnostics) {
         for (key, (host, span, count)) in self.hosts {
             let others = match count - 1 {
-                0 => format!("the host `{host}` has no `{key}`"),
-                1 => format!("the host `{host}` and 1 other have no `{key}`"),
-                others => format!("the host `{host}` and {others} others have no `{key}`"),
+                0 => format!("the {host} has no `{key}`"),
+                1 => format!("the {host} and 1 other have no `{key}`"),
+                others => format!("the {host} and {others} others have no `{key}`"),
             };
             let example = if key == "arch" { "x86_64" } else { "RHEL9" };
             let hint = format!("write `{key} = \"{example}\"` at the host, its appliance or under [site]");
@@ -69,7 +69,7 @@ pub fn hosts(table: &mut Table, context: Context, diagnostics: &mut Diagnostics)
             let rack = table.number("rack", diagnostics);
             let rank = table.number("rank", diagnostics);
             let interfaces = interface::interfaces(&mut table, context, diagnostics);
-            let host = host(&mut table, (key, span), (context, &none), &mut hosts, diagnostics);
+            let host = host(&mut table, (&format!("host `{key}`"), span), (context, &none), &mut hosts, diagnostics);
             table.finish(diagnostics);
             hosts.read.extend(host.map(|host| Host { name, rack, rank, interfaces, ..host }));
         }
@@ -77,7 +77,7 @@ pub fn hosts(table: &mut Table, context: Context, diagnostics: &mut Diagnostics)
     hosts
 }
 
-/// Reads what a host says that is not its place: everything but name, rack, rank and interfaces, which are still empty.
+/// Reads what a host, or a range of them, says that is not its place: everything but name, rack, rank and interfaces, which are still empty.
 pub fn host(
     table: &mut Table,
     (key, span): (&str, Span),
@@ -140,7 +140,7 @@ fn appliance(
     let Some((text, place)) = table.text("appliance", diagnostics) else {
         if !table.has("appliance") {
             let known: Vec<_> = names().take(10).map(|name| format!("`{name}`")).collect();
-            let fault = Diagnostic::error(span, format!("the host `{host}` has no `appliance`"));
+            let fault = Diagnostic::error(span, format!("the {host} has no `appliance`"));
             diagnostics.push(fault.hint(format!("write `appliance = \"..\"`; there are {}", known.join(", "))));
         }
         return None;

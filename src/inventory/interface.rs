@@ -39,7 +39,8 @@ pub fn interface(
     let ip = table.text("ip", diagnostics);
     let ip6 = table.text("ip6", diagnostics);
     let place = |found: &Option<(String, Span)>| found.as_ref().map_or(span, |(_, place)| *place);
-    let (address_span, ip_span) = (place(&address), if ip.is_some() { place(&ip) } else { place(&ip6) });
+    let (address_span, ip6_span) = (place(&address), place(&ip6));
+    let ip_span = if ip.is_some() { place(&ip) } else { ip6_span };
     let address = address.and_then(|(text, place)| parsed(HardwareAddress::parse(&text), place, diagnostics));
     let ip = ip.and_then(|found| ip_address(&found, diagnostics));
     let ip6 = ip6.and_then(|found| Some((ip_address(&found, diagnostics)?, found.1)));
@@ -76,6 +77,7 @@ pub fn interface(
         client_id,
         address_span,
         ip_span,
+        ip6_span,
     })
 }
 
@@ -102,6 +104,13 @@ fn link(table: &mut Table, name: Option<&str>, diagnostics: &mut Diagnostics) ->
         let message = "an interface is one of `bond`, `bridge` and `vlan`, not several";
         diagnostics.push(Diagnostic::error(table.span(), message));
     }
+    if bond.as_ref().or(bridge.as_ref()).is_some_and(Vec::is_empty) {
+        diagnostics.push(Diagnostic::error(table.span(), "a bond or a bridge of nothing is none"));
+    }
+    if parent.is_some() && vlan.is_none() {
+        diagnostics
+            .push(Diagnostic::error(table.span(), "`parent` is of a VLAN, and this is none: there is no `vlan`"));
+    }
     match (bond, bridge, vlan) {
         (Some(members), ..) => Link::Bond(members),
         (_, Some(members), _) => Link::Bridge(members),
@@ -121,6 +130,11 @@ fn link(table: &mut Table, name: Option<&str>, diagnostics: &mut Diagnostics) ->
 
 /// Reports what is made of interfaces that are not there, of itself, or of one that another has.
 pub fn check_links(interfaces: &[Interface], diagnostics: &mut Diagnostics) {
+    let mut defaults = interfaces.iter().filter(|interface| interface.default);
+    if let (Some(first), Some(second)) = (defaults.next(), defaults.next()) {
+        let message = format!("both `{}` and `{}` are the one that the host boots from", first.name, second.name);
+        diagnostics.push(Diagnostic::error(second.address_span, message).related(first.address_span, "the first"));
+    }
     let mut taken: Vec<(&str, &Interface)> = Vec::new();
     for (index, interface) in interfaces.iter().enumerate() {
         let (members, of_one): (&[String], bool) = match &interface.link {

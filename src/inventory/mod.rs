@@ -181,6 +181,8 @@ pub struct Interface {
     pub address_span: Span,
     /// Where the IP address is written, else the interface.
     pub ip_span: Span,
+    /// Where the second IP address is written, else the first.
+    pub ip6_span: Span,
 }
 
 /// What an interface is.
@@ -217,6 +219,11 @@ impl Interface {
             Some(IpAddr::V6(ip)) => Some(ip),
             _ => self.ip6,
         }
+    }
+
+    /// Where one of its IP addresses is written.
+    pub fn place_of(&self, ip: IpAddr) -> Span {
+        if self.ip == Some(ip) { self.ip_span } else { self.ip6_span }
     }
 
     /// All its IP addresses.
@@ -322,7 +329,10 @@ impl Inventory {
             return Some(name.to_string());
         }
         let network = interface.network.as_ref()?;
-        (boot.network.as_ref() != Some(network)).then(|| format!("{}-{network}", host.name))
+        let label = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+        let network_label: String = network.as_str().chars().map(label).collect();
+        let other = boot.network.as_ref() != Some(network);
+        other.then(|| format!("{}-{}", host.name, network_label.trim_matches('-')))
     }
 
     /// The DNS domain of names in a network.

@@ -55,7 +55,7 @@ fn network(mut table: Table, (key, span): (&str, Span), diagnostics: &mut Diagno
     let gateway6 = address("gateway6", &mut table, diagnostics);
     let server = address("server", &mut table, diagnostics);
     let server6 = address("server6", &mut table, diagnostics);
-    for key in ["vlan", "mtu", "lease_seconds"] {
+    for key in ["vlan", "mtu", "lease_seconds", "relays"] {
         places.extend(table.get(key).map(|value| (key, value.span)));
     }
     let network = Network {
@@ -64,7 +64,7 @@ fn network(mut table: Table, (key, span): (&str, Span), diagnostics: &mut Diagno
         gateway,
         gateway6: of_ipv6("gateway6", gateway6, &places, diagnostics),
         nameservers: ip_addresses(&mut table, "nameservers", diagnostics),
-        domain: table.name::<HostKind>("domain", diagnostics).map(|(name, _)| name.to_string()),
+        domain: table.name::<HostKind>("domain", diagnostics).map(|(name, _)| name.as_str().to_lowercase()),
         vlan: within(&mut table, "vlan", 1..=4094, diagnostics),
         mtu: within(&mut table, "mtu", 68..=65535, diagnostics),
         dhcp: word(&mut table, "dhcp", &Dhcp::NAMES, diagnostics)

@@ -38,9 +38,9 @@ pub fn ranges(table: &mut Table, context: Context, hosts: &mut Hosts, diagnostic
         let racks = numbers(&mut table, "rack", diagnostics);
         let ranks = numbers(&mut table, "rank", diagnostics);
         let pattern = table.text("name", diagnostics);
-        let count = [&racks, &ranks].into_iter().flatten().map(length).product::<u64>();
+        let count = [&racks, &ranks].into_iter().flatten().map(length).fold(1, u64::saturating_mul);
         let templates = templates(&mut table, (count, context), diagnostics);
-        let prototype = host(&mut table, (key, span), (context, none), hosts, diagnostics);
+        let prototype = host(&mut table, (&format!("range `{key}`"), span), (context, none), hosts, diagnostics);
         table.finish(diagnostics);
         let (Some(racks), Some(ranks), Some(prototype)) = (racks, ranks, prototype) else {
             if !table_has_both(&value) {
@@ -61,10 +61,23 @@ pub fn ranges(table: &mut Table, context: Context, hosts: &mut Hosts, diagnostic
             diagnostics.push(fault.hint("write `name = \"compute-{rack}-{rank}\"` here or at the appliance"));
             continue;
         };
+        let lacking = [("{rack}", length(&racks)), ("{rank}", length(&ranks))];
+        if let Some((part, _)) = lacking.iter().find(|(part, count)| *count > 1 && !pattern.0.contains(part)) {
+            let fault =
+                Diagnostic::error(pattern.1, format!("`{}` gives many hosts one name: it lacks `{part}`", pattern.0));
+            diagnostics.push(fault.hint("`{rack}` and `{rank}` stand for a host's place"));
+            continue;
+        }
+        let own_id = templates.iter().find(|template| template.interface.client_id.is_some() && count > 1);
+        if let Some(template) = own_id {
+            let message = "`client_id` is one machine's, and cannot be that of a range";
+            diagnostics.push(Diagnostic::error(template.interface.address_span, message));
+        }
         let places = racks.flat_map(|rack| ranks.clone().map(move |rank| (rack, rank)));
         for (index, place) in places.enumerate() {
             let made = member(&prototype, (&pattern, place), &templates, (index, span), diagnostics);
-            hosts.read.extend(made);
+            let Some(made) = made else { break }; // what is wrong with one is wrong with those after it
+            hosts.read.push(made);
         }
     }
 }
@@ -98,6 +111,10 @@ fn templates(table: &mut Table, (count, context): (u64, Context), diagnostics: &
     for value in table.list("interfaces", diagnostics).unwrap_or_default() {
         let Some(mut table) = value.table("an interface", diagnostics) else { continue };
         let addresses = table.texts("addresses", diagnostics);
+        if let Some((_, place)) = addresses.as_ref().and_then(|list| list.first()).filter(|_| table.has("address")) {
+            let message = "the interface has both `address`, which counts up, and `addresses`, which lists them";
+            diagnostics.push(Diagnostic::error(*place, message));
+        }
         let step = table.get("step").map(|value| (value.scalar().and_then(|text| text.parse().ok()), value.span));
         let read = interface(&mut table, &value, context, diagnostics);
         table.finish(diagnostics);
@@ -141,15 +158,15 @@ fn member(
 ) -> Option<Host> {
     let text = pattern.replace("{rack}", &rack.to_string()).replace("{rank}", &rank.to_string());
     let name = named(&text, *pattern_span, diagnostics)?;
-    let interfaces = templates.iter().filter_map(|template| {
-        let made = port(template, index);
-        if made.is_none() {
+    let mut interfaces = Vec::new();
+    for template in templates {
+        let Some(made) = port(template, index) else {
             let message = format!("the addresses of the range end before `{text}`");
             diagnostics.push(Diagnostic::error(template.interface.ip_span, message));
-        }
-        made
-    });
-    let interfaces = interfaces.collect();
+            return None;
+        };
+        interfaces.push(made);
+    }
     Some(Host { name, rack: Some(rack), rank: Some(rank), interfaces, span, ..prototype.clone() })
 }
 

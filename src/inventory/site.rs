@@ -1,26 +1,26 @@
 //! `[site]`, `[language]`, `[os]` and `[appliances]`: what holds for all hosts or many.
 
 use std::collections::BTreeMap;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use crate::attribute::Layer;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::context::Defaults;
+use crate::inventory::network::parts;
 use crate::inventory::platform::{Platform, Used};
 use crate::inventory::table::{Table, named};
 use crate::inventory::value::{layer, word};
 use crate::inventory::{Appliance, Site};
-use crate::name::ApplianceName;
+use crate::name::{ApplianceName, HostName};
 use crate::source::Span;
 use crate::syntax::{EvalPolicy, Language, Strictness};
 
 /// Reads `[site]`.
 pub fn site(table: &mut Table, (defaults, used): (&mut Defaults, &mut Used), diagnostics: &mut Diagnostics) -> Site {
     let Some(mut table) = table.section("site", diagnostics) else {
-        diagnostics.push(
-            Diagnostic::error(table.span(), "the inventory has no [site]")
-                .hint("it says at least `name` and `description`"),
-        );
+        diagnostics
+            .push(Diagnostic::error(table.span(), "the inventory has no [site]").hint("it says at least `name`"));
         return Site::default();
     };
     let name = table.text("name", diagnostics);
@@ -35,7 +35,9 @@ pub fn site(table: &mut Table, (defaults, used): (&mut Defaults, &mut Used), dia
     };
     let site = Site {
         name: name.map(|(name, _)| name).unwrap_or_default(),
-        domain: table.name::<crate::name::HostKind>("domain", diagnostics).map(|(name, _)| name.to_string()),
+        domain: table
+            .name::<crate::name::HostKind>("domain", diagnostics)
+            .map(|(name, _)| name.as_str().to_lowercase()),
         description: path(table.text("description", diagnostics), "."),
         server: table.text("server", diagnostics).and_then(|found| server(found, diagnostics)),
         secrets: path(table.text("secrets", diagnostics), "secrets"),
@@ -64,15 +66,27 @@ fn tftp_root((text, span): (String, Span), diagnostics: &mut Diagnostics) -> Opt
 }
 
 fn server((text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option<String> {
-    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
-    let plain = rest.is_some_and(|rest| {
-        !rest.is_empty() && rest.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/[]%@".contains(c))
-    });
-    if !plain {
+    let good = is_server(&text);
+    if !good {
         let message = format!("`server` is `{text}`, but has to be an address such as `http://10.1.1.1:8080`");
         diagnostics.push(Diagnostic::error(span, message));
     }
-    plain.then(|| text.trim_end_matches('/').to_owned())
+    good.then(|| text.trim_end_matches('/').to_owned())
+}
+
+/// Whether a text is the URL of a server: `http`, a host, a port or none, a path or none.
+fn is_server(text: &str) -> bool {
+    let (scheme, host, rest) = parts(text);
+    let (port, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let inside = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = match inside {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => HostName::new(host).is_some(),
+    };
+    let is_port =
+        port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/%@".contains(c);
+    ["http://", "https://"].contains(&scheme) && is_host && is_port && path.chars().all(plain)
 }
 
 fn rolls(table: &mut Table, diagnostics: &mut Diagnostics) -> Option<Vec<(crate::name::RollName, Span)>> {

@@ -86,7 +86,10 @@ impl<'t> Table<'t> {
             match &mut section {
                 None => section = Some(part),
                 Some(section) => {
-                    section.report_twice(&part, diagnostics);
+                    // A host may be in a piece that is read later: that it is twice is told when all are there.
+                    if key != "hosts" {
+                        section.report_twice(&part, diagnostics);
+                    }
                     section.parts.extend(part.parts);
                 }
             }
