@@ -210,3 +210,10 @@ fn no_condition_breaks_kgen() {
 fn no_inventory_breaks_kgen() {
     fuzz(&seeds(&["examples"], ".toml", "site"), 250, entries::inventory);
 }
+
+#[test]
+fn no_part_of_an_inventory_breaks_kgen() {
+    let mut parts = seeds(&[], ".csv", ",");
+    parts.extend(seeds(&[], ".json", "{"));
+    fuzz(&parts, 2_000, entries::part);
+}

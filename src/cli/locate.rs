@@ -14,12 +14,8 @@ pub fn locate(given: Option<&Path>) -> Result<PathBuf, String> {
     let found = find(given)?;
     let others = SITE_FILES.iter().map(|name| found.with_file_name(name)).filter(|path| path.is_file());
     if given.is_none_or(Path::is_dir) && others.count() > 1 {
-        return Err(format!(
-            "there are both {} and {} in {}; which is it?",
-            SITE_FILES[0],
-            SITE_FILES[1],
-            found.with_file_name("").display()
-        ));
+        let [one, other] = SITE_FILES;
+        return Err(format!("there are both {one} and {other} in one directory; take away the one that is not meant"));
     }
     Ok(found)
 }

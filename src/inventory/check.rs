@@ -174,7 +174,7 @@ fn other_versions(inventory: &Inventory, diagnostics: &mut Diagnostics) {
 fn without_server(inventory: &Inventory, diagnostics: &mut Diagnostics) {
     let armed = inventory.hosts.values().find(|host| host.boot.as_str() != "local");
     if let (None, Some(host)) = (&inventory.site.server, armed) {
-        let message = format!("`{}` shall {}, but no boot scripts are written", host.name, host.boot);
+        let message = format!("`{}` has the boot action `{}`, but no boot scripts are written", host.name, host.boot);
         let fault = Diagnostic::warning(host.span, message);
         diagnostics
             .push(fault.hint("write `server = \"http://10.1.1.1:8080\"` under [site]: where machines load from"));

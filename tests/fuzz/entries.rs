@@ -11,8 +11,9 @@ use kgen::condition::Condition;
 use kgen::description::load;
 use kgen::diagnostic::{Diagnostics, to_json, to_text};
 use kgen::explain::Explainer;
+use kgen::files::{BootPlan, boot_scripts, site_files};
 use kgen::generation::{Generation, HostFaults};
-use kgen::inventory::file;
+use kgen::inventory::{Inventory, export, file, hostfile};
 use kgen::lint::lint;
 use kgen::source::{SourceTree, Sources};
 use kgen::syntax::Language;
@@ -30,6 +31,15 @@ interfaces = [ { name = "eth0", network = "private", address = "52:54:00:00:00:0
 [hosts.b-0]
 appliance = "b"
 attributes.a = "%end"
+"#;
+
+/// What parts of an inventory are put beside.
+const SITE: &str = r#"
+site = { name = "s", target = "RHEL9", arch = "x86_64", domain = "example.org", server = "http://10.1.0.1:8080" }
+networks.private = { subnet = "10.1.0.0/16", subnet6 = "fd00::/64", pools = ["10.1.200.1-10.1.200.9"] }
+distributions.el9 = { target = "RHEL9", url = "{{ server }}/{{ arch }}" }
+appliances.client = { boot = "install" }
+appliances.compute = { boot = "diskless" }
 "#;
 
 /// A graph over the modules of the targets.
@@ -69,7 +79,28 @@ pub fn run(inventory: &str, files: &[(&str, &[u8])]) -> Run {
     let generation = compile(description, inventory, Secrets::default(), input, &mut diagnostics);
     let kickstarts = emit(&generation, &mut diagnostics);
     lint(&generation, &mut diagnostics);
+    site(&generation.inventory, &mut diagnostics);
     Run { told: told(&diagnostics, &sources), generation, kickstarts }
+}
+
+/// Makes all that a site is made of but kickstarts. No line of it holds what is not a character of a text.
+fn site(inventory: &Arc<Inventory>, diagnostics: &mut Diagnostics) {
+    let plan = BootPlan::new(inventory, diagnostics);
+    assert!(serde_json::to_string(&export::json(inventory)).is_ok());
+    hostfile::write(inventory);
+    let mut texts: Vec<(String, String)> = Vec::new();
+    for file in site_files(inventory, plan.as_ref()).into_iter().filter(|file| !file.path.ends_with(".img")) {
+        texts.push((file.path.clone(), String::from_utf8(file.bytes().to_vec()).expect("files are UTF-8")));
+    }
+    for host in plan.iter().flat_map(|plan| inventory.hosts.values().map(move |host| (plan, host))) {
+        texts.extend(boot_scripts(inventory, host.0, host.1).into_iter().map(|(path, text)| (path, text.to_string())));
+    }
+    for (path, text) in texts {
+        assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{path}: a control character");
+        if path.ends_with(".json") && !diagnostics.has_errors() {
+            serde_json::from_str::<serde_json::Value>(&text).expect("the configuration of Kea is JSON");
+        }
+    }
 }
 
 fn emit(generation: &Generation, diagnostics: &mut Diagnostics) -> BTreeMap<String, String> {
@@ -155,6 +186,18 @@ pub fn inventory(data: &[u8]) {
     let Ok(text) = str::from_utf8(data) else { return };
     let module = b"<kickstart><package>&a;</package><post>&hostname; &a;</post></kickstart>";
     run(text, &[("graphs/default/g.xml", GRAPH.as_bytes()), ("nodes/a.xml", module), ("nodes/client.xml", module)]);
+}
+
+/// A table of hosts, or an inventory in JSON, of these bytes, beside a site, if they are text.
+pub fn part(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    for name in ["hosts.csv", "all.json"] {
+        let (mut sources, mut diagnostics) = (Sources::default(), Diagnostics::default());
+        let files = [sources.add("cluster.toml", SITE.to_owned()), sources.add(name, text.to_owned())];
+        let inventory = Arc::new(file::read(&files, &mut sources, &mut diagnostics));
+        site(&inventory, &mut diagnostics);
+        told(&diagnostics, &sources);
+    }
 }
 
 /// Loads a description of these files alone, and shows its faults.
