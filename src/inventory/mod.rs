@@ -7,6 +7,7 @@ pub mod action;
 pub mod actions;
 pub mod address;
 pub mod check;
+pub mod check_networks;
 pub mod context;
 pub mod document;
 pub mod export;
