@@ -66,7 +66,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("emit::lines", &["source"]),
     ("emit::hosts", &["emit::lines", "inventory", "source"]),
     ("emit::groups", &["emit::lines", "inventory", "name"]),
-    ("emit::zones", &["emit::hosts", "emit::lines", "inventory"]),
+    ("emit::zones", &["emit::hosts", "emit::lines", "inventory", "source"]),
     ("emit::dnsmasq", &["dhcp", "emit::hosts", "emit::lines", "inventory", "name"]),
     ("emit::values", &[
         "emit::dnsmasq", "emit::groups", "emit::hosts", "emit::lines", "emit::zones", "inventory", "name"

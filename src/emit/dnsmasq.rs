@@ -132,8 +132,10 @@ fn options(lines: &mut Lines, tag: &str, inventory: &Inventory, network: &Networ
     }
     if network.ipv6().is_some() {
         let bracketed: Vec<String> = of(false).iter().map(|ip| format!("[{ip}]")).collect();
-        let nameservers = [vec![String::new()], bracketed].concat().join(",");
-        lines.line(format!("dhcp-option=tag:{tag},option6:dns-server{nameservers}"));
+        // Here an option without a value is sent, and firmware refuses the answer.
+        if !bracketed.is_empty() {
+            lines.line(format!("dhcp-option=tag:{tag},option6:dns-server,{}", bracketed.join(",")));
+        }
         if let Some(domain) = inventory.domain(Some(network)) {
             lines.line(format!("dhcp-option=tag:{tag},option6:domain-search,{domain}"));
         }

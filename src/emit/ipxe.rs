@@ -16,8 +16,12 @@ pub fn entry() -> String {
     script.line("set attempt:int32 1");
     script.line(":start");
     script.line("echo kgen: ${netX/mac} ${netX/ip} asks for its boot script, attempt ${attempt}");
-    for name in ["${netX/mac:hexhyp}", "${netX/ip}", "unknown"] {
-        script.line(format!("chain --autofree --replace ipxe/{name}.ipxe ||"));
+    // Twice, so that a server that was busy for a moment does not make a known machine an unknown one.
+    for name in ["${netX/mac:hexhyp}", "${netX/ip}", "", "${netX/mac:hexhyp}", "${netX/ip}", "unknown"] {
+        script.line(match name {
+            "" => "sleep 2".to_owned(),
+            name => format!("chain --autofree --replace ipxe/{name}.ipxe ||"),
+        });
     }
     script.line("echo kgen: the server has no script, or does not answer");
     again(&mut script, 0);

@@ -72,9 +72,14 @@ fn kea(inventory: &Inventory, family: Family) -> Lines {
     let is_v4 = family == Family::V4;
     lines.line(format!("{{ \"{}\": {{", if is_v4 { "Dhcp4" } else { "Dhcp6" }));
     let mut members = Members { lines: &mut lines, indent: "  ", open: false };
-    let interfaces = json!({ "interfaces": ["*"] });
-    let raw = json!({ "interfaces": ["*"], "dhcp-socket-type": "raw" });
-    members.put("interfaces-config", if is_v4 { &raw } else { &interfaces });
+    // A server that starts before its interface has an address would be deaf for ever.
+    let mut interfaces = json!({
+        "interfaces": ["*"], "service-sockets-max-retries": 30, "service-sockets-retry-wait-time": 2000,
+    });
+    if is_v4 {
+        interfaces["dhcp-socket-type"] = json!("raw");
+    }
+    members.put("interfaces-config", &interfaces);
     members.put("lease-database", &json!({ "type": "memfile" }));
     // A line of log for each answer costs half of them.
     let name = if is_v4 { "kea-dhcp4" } else { "kea-dhcp6" };
@@ -247,6 +252,9 @@ fn subnet(
     members.put("id", &json!(number));
     members.put("subnet", &json!(subnet.to_string()));
     members.put("valid-lifetime", &json!(network.lease_seconds));
+    if family == Family::V6 {
+        members.put("preferred-lifetime", &json!(network.lease_seconds));
+    }
     // Who asks over IPv6 has only an address of its link; the subnet is that of the interface where it arrives.
     if let Some(interface) = network.interface.as_ref().filter(|_| family == Family::V6 && network.relays.is_empty()) {
         members.put("interface", &json!(interface));

@@ -30,16 +30,25 @@ for kgen_directory in $(echo "${kgen_writable:-/}" | tr , ' '); do
 done
 
 if [ -n "$kgen_configure" ]; then
-    # The root's own curl is the one that knows its certificates.
+    # Not every initrd has this program; the root has.
+    kgen_chroot=$(PATH=$PATH:$NEWROOT/usr/sbin:$NEWROOT/usr/bin command -v chroot)
     for kgen_place in dev proc sys run; do
         mount -o bind "/$kgen_place" "$NEWROOT/$kgen_place"
     done
-    chroot "$NEWROOT" curl --fail --silent --show-error --location --retry 8 --retry-delay 3 --retry-connrefused \
-        --output /run/kgen/configure "$kgen_configure" && chroot "$NEWROOT" /bin/bash /run/kgen/configure
+    # Names are known here from DHCP, and there from nobody yet.
+    [ -s "$NEWROOT/etc/resolv.conf" ] || cp /etc/resolv.conf "$NEWROOT/etc/resolv.conf" 2>/dev/null
+    # The root's own curl is the one that knows its certificates.
+    until "$kgen_chroot" "$NEWROOT" curl --fail --silent --show-error --location --max-time 60 \
+        --output /run/kgen/configure "$kgen_configure"; do
+        echo "kgen: $kgen_configure is not there; trying again in 10 seconds"
+        sleep 10
+    done
+    # Only what is in memory can be written to for certain.
+    TMPDIR=/run/kgen "$kgen_chroot" "$NEWROOT" /bin/bash /run/kgen/configure
     kgen_status=$?
     for kgen_place in run sys proc dev; do
         umount "$NEWROOT/$kgen_place"
     done
-    # A machine that is half of itself is worse than one that stands still.
+    # A machine that is half of itself is worse than none.
     [ "$kgen_status" -eq 0 ] || die "kgen: $kgen_configure did not configure this machine"
 fi
