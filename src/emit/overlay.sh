@@ -31,7 +31,7 @@ done
 
 if [ -n "$kgen_configure" ]; then
     # Not every initrd has this program; the root has.
-    kgen_chroot=$(PATH=$PATH:$NEWROOT/usr/sbin:$NEWROOT/usr/bin command -v chroot)
+    kgen_chroot=$(PATH=$PATH:$NEWROOT/usr/sbin:$NEWROOT/usr/bin; command -v chroot)
     for kgen_place in dev proc sys run; do
         mount -o bind "/$kgen_place" "$NEWROOT/$kgen_place"
     done
