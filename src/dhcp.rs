@@ -204,7 +204,10 @@ pub fn answer<'i>(inventory: &'i Inventory, request: &Request, on: Option<&Netwo
     });
     let unknown = || {
         let lends = |(_, network): &(&NetworkName, &Network)| network.dhcp == Dhcp::Proxy || !network.pools.is_empty();
-        inventory.networks.iter().filter(asked).find(lends).map(|network| (network, None))
+        // Most machines ask over Ethernet.
+        let mut open: Vec<_> = inventory.networks.iter().filter(asked).filter(lends).collect();
+        open.sort_by_key(|(name, _)| has_identifiers(inventory, name));
+        open.first().map(|network| (*network, None))
     };
     let ((name, network), reservation) = found.or_else(unknown)?;
     let pool = network.pools.first().map(|(pool, _)| format!("{}-{}", pool.first, pool.last));

@@ -108,6 +108,14 @@ pub const SCRIPT_FOLDERS: [(&str, IsOurs); 3] = [
     ("boot/grub", |name| name.strip_prefix("grub.cfg-").is_some_and(is_key)),
 ];
 
+/// The same for the files of the site, of which it may have had more.
+pub const SITE_FOLDERS: [(&str, IsOurs); 4] = [
+    ("boot", |name| name == OVERLAY_INITRD || name == "boot.ipxe"),
+    ("dhcp", |name| ["dhcpd.conf", "dnsmasq.conf", "kea-dhcp4.json", "kea-dhcp6.json"].contains(&name)),
+    ("dns", |name| name.ends_with(".zone") || ["dnsmasq.conf", "named.conf"].contains(&name)),
+    ("site", |name| name == "exports"),
+];
+
 /// Hardware type and address, or an IP address in hexadecimal.
 fn is_key(name: &str) -> bool {
     let octets = name.split('-').collect::<Vec<_>>();
@@ -184,15 +192,24 @@ pub fn site_files(inventory: &Inventory, plan: Option<&BootPlan>) -> Vec<SiteFil
     files
 }
 
+/// The folders in which a GRUB may look beside itself: the top, and those of shims, each with a slash at its end.
+fn grub_folders(inventory: &Inventory) -> BTreeSet<String> {
+    let shims = inventory.loaders.files.values().filter_map(|(file, _)| file.rsplit_once('/'));
+    let folders = shims.filter(|(_, name)| name.starts_with("shim")).map(|(folder, _)| format!("{folder}/"));
+    folders.chain([String::new()]).collect()
+}
+
 /// The boot files that are nobody's own.
-fn boot_files(inventory: &Inventory, plan: &BootPlan) -> Vec<SiteFile> {
+pub fn boot_files(inventory: &Inventory, plan: &BootPlan) -> Vec<SiteFile> {
     let mut files = vec![SiteFile::text("boot/boot.ipxe", ipxe::entry())];
     if let Some(unknown) = &plan.unknown {
         let name = "unknown machine";
         files.push(SiteFile::text("boot/ipxe/unknown.ipxe", ipxe::script(name, unknown)));
         files.push(SiteFile::text("boot/pxelinux.cfg/default", pxelinux::configuration(name, unknown)));
         files.push(SiteFile::text("boot/grub/grub.cfg", grub::any(unknown)));
-        files.push(SiteFile::text("boot/grub.cfg", grub::beside_loader()));
+        for folder in grub_folders(inventory) {
+            files.push(SiteFile::text(format!("boot/{folder}grub.cfg"), grub::beside_loader()));
+        }
     }
     if inventory.hosts.values().any(|host| is_diskless(inventory, host)) {
         let bytes = diskless::overlay();
@@ -210,7 +227,16 @@ pub fn check_boot_files(
     there: &BTreeSet<String>,
     diagnostics: &mut Diagnostics,
 ) {
-    let Some((directory, place)) = &inventory.site.boot_files else { return };
+    let Some((directory, place)) = &inventory.site.boot_files else {
+        for (what, file, span) in loaders(inventory).into_iter().filter(|(_, file, _)| file.contains("shim")) {
+            let message = format!("whether the loader of {what}, `{file}`, is there is not known");
+            let fault = span.map(|span| Diagnostic::warning(span, message));
+            diagnostics.extend(fault.map(|fault| {
+                fault.hint("write `boot_files = \"DIRECTORY\"` under [site]: where it is, with its GRUB")
+            }));
+        }
+        return;
+    };
     let directory = directory.display();
     for file in there.iter().filter(|file| is_generated(file)) {
         let message = format!("{directory} has `{file}`, which kgen itself writes");
@@ -260,7 +286,9 @@ fn is_generated(file: &str) -> bool {
 fn loaders(inventory: &Inventory) -> Vec<(&'static str, String, Option<Span>)> {
     let has = |arch: &str| inventory.hosts.values().any(|host| &*host.arch == arch);
     let mut loaders = Vec::new();
-    for (word, arch, end) in [("bios", "x86_64", ""), ("x86_64", "x86_64", "x64"), ("aarch64", "aarch64", "aa64")] {
+    for (word, arch, end) in
+        [("bios", "x86_64", ""), ("x86_64", "x86_64", "x64"), ("aarch64", "aarch64", "aa64"), ("i386", "i386", "ia32")]
+    {
         let Some((file, span)) = inventory.loaders.files.get(word) else { continue };
         if span.is_none() && !has(arch) {
             continue;

@@ -15,7 +15,7 @@ struct Reader {
     reads: fn(&str) -> bool,
 }
 
-const READERS: [Reader; 7] = [
+const READERS: [Reader; 9] = [
     Reader { program: "dhcpd", arguments: &["-t", "-4", "-cf"], reads: |path| path == "dhcp/dhcpd.conf" },
     Reader { program: "kea-dhcp4", arguments: &["-t"], reads: |path| path == "dhcp/kea-dhcp4.json" },
     Reader { program: "kea-dhcp6", arguments: &["-t"], reads: |path| path == "dhcp/kea-dhcp6.json" },
@@ -30,6 +30,8 @@ const READERS: [Reader; 7] = [
         arguments: &[],
         reads: |path| path.starts_with("boot/grub") && path.contains("grub.cfg"),
     },
+    Reader { program: "named-checkconf", arguments: &[], reads: |path| path == "dns/named.conf" },
+    Reader { program: "bash", arguments: &["-n"], reads: |path| path.starts_with("ks/") && path.ends_with(".sh") },
     Reader { program: "ksvalidator", arguments: &[], reads: |path| path.ends_with(".ks") },
 ];
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::boot::{BootEntry, Start, configure_url, hexadecimal, keys, kickstart_url};
 use crate::dhcp::{Answer, HTTP_CLIENT, IPXE, PXE_CLIENT, Request, answer};
 use crate::emit::ipxe::word;
-use crate::files::{BootPlan, boot_scripts, kickstart, kickstart_path, site_files};
+use crate::files::{BootPlan, boot_files, boot_scripts, kickstart, kickstart_path};
 use crate::generation::Generation;
 use crate::inventory::address::HardwareAddress;
 use crate::inventory::network::Dhcp;
@@ -90,7 +90,7 @@ pub fn simulate(generation: &Generation, plan: &BootPlan, machine: &Machine) -> 
             break (Loader::Ipxe, answered);
         }
         let loader = machine.loader.unwrap_or_else(|| Loader::of_file(file));
-        stages.push(loader_stage(file, loader, &answered));
+        stages.push(loader_stage(file, (loader, machine.loader), &answered));
         if loader != Loader::Ipxe {
             break (loader, answered);
         }
@@ -134,7 +134,11 @@ fn dhcp_stage(inventory: &Inventory, (machine, request): (&Machine, &Request), a
         return Stage { stage: "DHCP", says, content: None };
     };
     let (name, network) = answer.network;
-    let place = if answer.reservation.is_some() { "" } else { ", which does not know it" };
+    let place = match (&answer.reservation, &machine.network) {
+        (Some(_), _) => "",
+        (None, Some(_)) => ", which does not know it",
+        (None, None) => ", as is assumed without --network",
+    };
     says.push(format!("{who}, and asks in the network {name}{place}"));
     says.push(match (&answer.address, network.dhcp) {
         (_, Dhcp::Proxy) => "gets its address from another server; ours, beside it, names a file".to_owned(),
@@ -152,19 +156,23 @@ fn dhcp_stage(inventory: &Inventory, (machine, request): (&Machine, &Request), a
     Stage { stage: "DHCP", says, content: None }
 }
 
-fn loader_stage(file: &str, loader: Loader, answered: &Answer) -> Stage {
+fn loader_stage(file: &str, (loader, given): (Loader, Option<Loader>), answered: &Answer) -> Stage {
     let by = if file.contains("://") {
         "HTTP".to_owned()
     } else {
         let from = answered.next_server.map(|ip| format!(" from {ip}")).unwrap_or_default();
         format!("TFTP{from}")
     };
-    let then = match loader {
-        Loader::Ipxe => "it is iPXE, which asks DHCP again",
-        Loader::Pxelinux => "it is PXELINUX, which looks for its configuration",
-        Loader::Grub => "it is GRUB, which looks for its configuration",
+    let (what, then) = match loader {
+        Loader::Ipxe => ("iPXE", "asks DHCP again"),
+        Loader::Pxelinux => ("PXELINUX", "looks for its configuration"),
+        Loader::Grub => ("GRUB", "looks for its configuration"),
     };
-    Stage { stage: "loader", says: vec![format!("loads {file} by {by}"), then.to_owned()], content: None }
+    let says = match given.filter(|given| *given != Loader::of_file(file)) {
+        Some(_) => vec![format!("is told to load {file}, but is taken to have {what}, which {then}")],
+        None => vec![format!("loads {file} by {by}"), format!("it is {what}, which {then}")],
+    };
+    Stage { stage: "loader", says, content: None }
 }
 
 /// The names that a loader asks for, in its order.
@@ -220,8 +228,11 @@ fn script_stage<'g>(
             own.extend(boot_scripts(inventory, plan, host).into_iter().map(|(path, script)| (path, (host, script))));
         }
     }
-    let site = site_files(inventory, Some(plan));
+    let site = boot_files(inventory, plan);
     let mut says = Vec::new();
+    if let (Loader::Ipxe, Some((file, _))) = (loader, &answered.file) {
+        says.push(format!("loads {file}, which looks for the machine's own"));
+    }
     for name in names {
         if let Some((host, script)) = own.get(&name) {
             says.push(format!("asks for {name}: there it is, of {}", host.name));

@@ -174,6 +174,9 @@ impl Output {
     ) -> Result<Vec<String>, WriteError> {
         let directory = self.root.join(folder);
         let mut removed = Vec::new();
+        if !directory.is_dir() {
+            return Ok(removed);
+        }
         for name in names(&directory)? {
             let path = directory.join(&name);
             let plain = path.symlink_metadata().is_ok_and(|metadata| metadata.is_file());

@@ -100,7 +100,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("readers", &[]),
     // the program
     ("cli", &[
-        "attribute", "compile", "description", "dhcp", "diagnostic", "emit", "emit::template", "eval", "expand",
+        "attribute", "boot", "compile", "description", "dhcp", "diagnostic", "emit", "emit::template", "eval", "expand",
         "explain", "files", "generation", "inventory", "lint", "name", "picture", "profile", "readers", "shipped",
         "simulate", "source", "syntax", "text", "write"
     ]),

@@ -184,7 +184,7 @@ pub struct Simulate {
     #[arg(long, value_name = "ADDRESS")]
     pub address: String,
     /// Its client architecture (DHCP option 93): 0 BIOS, 7 or 9 UEFI, 11 that of ARM, 16 and 19 their HTTP boot
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_name = "NUMBER", value_parser = architecture)]
     pub arch: Option<u16>,
     /// Its user class (DHCP option 77), such as iPXE
     #[arg(long, value_name = "CLASS")]
@@ -201,6 +201,17 @@ pub struct Simulate {
     /// How it is printed.
     #[command(flatten)]
     pub printed: Printed,
+}
+
+/// A number as people write it: 7, 0x10, 00:10.
+fn architecture(text: &str) -> Result<u16, String> {
+    let hexadecimal =
+        text.strip_prefix("0x").map(str::to_owned).or_else(|| text.contains(':').then(|| text.replace(':', "")));
+    let number = match hexadecimal {
+        Some(digits) => u16::from_str_radix(&digits, 16).ok(),
+        None => text.parse().ok(),
+    };
+    number.ok_or_else(|| "a number such as 7, 0x10 or 00:10".to_owned())
 }
 
 /// Loaders that read boot scripts.

@@ -31,13 +31,15 @@ pub fn run(session: &mut Session, arguments: &Compile) -> Result<(), Failure> {
     let folders: Vec<&str> = ["ks"].into_iter().chain(SCRIPT_FOLDERS.iter().map(|(folder, _)| *folder)).collect();
     let folders = if plan.is_some() { &folders[..] } else { &folders[..1] };
     let output = Output::open(&arguments.output, folders)?;
-    let progress = session.progress();
-    let written = publish(&generation, plan.as_ref(), everything, &output, &progress);
-    progress.clear();
-    let mut counts = written?;
+    let mut counts = Counts::default();
+    // Scripts name what is copied.
     if everything && let Some((from, _)) = &generation.inventory.site.boot_files {
         copy_boot_files(&session.directory.join(from), &output, &mut counts)?;
     }
+    let progress = session.progress();
+    let written = publish(&generation, plan.as_ref(), everything, &output, &progress);
+    progress.clear();
+    counts.append(written?);
     if everything {
         counts.removed = remove(&generation, plan.as_ref(), arguments.prune, &output)?;
     }

@@ -5,8 +5,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use crate::boot::is_diskless;
 use crate::cli::session::{Failure, Progress};
-use crate::files::{BootPlan, SCRIPT_FOLDERS, boot_scripts, configure_file, kickstart, kickstart_path, site_files};
+use crate::files::{
+    BootPlan, SCRIPT_FOLDERS, SITE_FOLDERS, SiteFile, boot_scripts, configure_file, kickstart, kickstart_path,
+    site_files,
+};
 use crate::generation::Generation;
 use crate::inventory::Host;
 use crate::name::HostName;
@@ -26,6 +30,14 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// Takes over other counts.
+    pub fn append(&mut self, other: Counts) {
+        self.new += other.new;
+        self.changed += other.changed;
+        self.same += other.same;
+        self.removed.extend(other.removed);
+    }
+
     /// Counts one file.
     pub fn add(&mut self, change: Change) {
         match change {
@@ -45,6 +57,11 @@ pub fn publish(
     output: &Output,
     progress: &Progress,
 ) -> Result<Counts, WriteError> {
+    let site = if everything { site_files(&generation.inventory, plan) } else { Vec::new() };
+    // Scripts name initrds, and DHCP names scripts.
+    let (initrds, others): (Vec<_>, Vec<_>) = site.into_iter().partition(|file| file.path.ends_with(".img"));
+    let write = |file: &SiteFile| Ok::<_, WriteError>(vec![output.write(&file.path, file.bytes(), Access::Public)?]);
+    let first: Vec<Vec<Change>> = initrds.iter().map(write).collect::<Result<_, _>>()?;
     let all = generation.inventory.hosts.values();
     let hosts: Vec<&Host> = all.filter(|host| generation.variant(host).is_some()).collect();
     let done = AtomicUsize::new(0);
@@ -64,11 +81,8 @@ pub fn publish(
         });
         changes.extend(scripts.collect::<Result<Vec<_>, _>>()?);
     }
-    if everything {
-        for file in site_files(&generation.inventory, plan) {
-            changes.push(vec![output.write(&file.path, file.bytes(), Access::Public)?]);
-        }
-    }
+    changes.extend(first);
+    changes.extend(others.iter().map(write).collect::<Result<Vec<_>, _>>()?);
     let mut counts = Counts::default();
     changes.into_iter().flatten().for_each(|change| counts.add(change));
     Ok(counts)
@@ -91,7 +105,13 @@ fn write_kickstart(
     Ok(changes)
 }
 
-/// Removes boot scripts under names that no machine has any more: whoever got the address would boot from them. Also
+/// Whether a file begins as kgen begins one of its name.
+fn is_written(name: &str, line: &str) -> bool {
+    if name.ends_with(".zone") { line.starts_with("; ") } else { !name.ends_with(".ipxe") || line == "#!ipxe" }
+}
+
+/// Removes what no longer is: boot scripts under names that no machine has any more, because whoever got the address
+/// would boot from them, files of the site that it no longer has, and scripts of hosts that have a disk now. Also
 /// kickstarts of hosts that are gone, if they are to be.
 pub fn remove(
     generation: &Generation,
@@ -100,28 +120,27 @@ pub fn remove(
     output: &Output,
 ) -> Result<Vec<String>, Failure> {
     let inventory = &generation.inventory;
-    let mut removed = Vec::new();
+    let mut keep: BTreeSet<String> = site_files(inventory, plan).into_iter().map(|file| file.path).collect();
+    let hosts: Vec<&Host> = inventory.hosts.values().collect();
     if let Some(plan) = plan {
-        let mut keep: BTreeSet<String> = site_files(inventory, Some(plan)).into_iter().map(|file| file.path).collect();
-        let hosts: Vec<&Host> = inventory.hosts.values().collect();
         let scripts = hosts.par_iter().flat_map_iter(|host| boot_scripts(inventory, plan, host));
         keep.extend(scripts.map(|(path, _)| path).collect::<Vec<_>>());
-        for (folder, is_ours) in SCRIPT_FOLDERS {
-            let inside = keep.iter().filter_map(|path| path.strip_prefix(folder)?.strip_prefix('/').map(str::to_owned));
-            let inside: BTreeSet<String> = inside.collect();
-            let ours = |name: &str, line: &str| is_ours(name) && line.starts_with('#');
-            removed.extend(output.prune(folder, &inside, ours)?);
-        }
     }
+    let mut removed = Vec::new();
+    for (folder, is_ours) in SCRIPT_FOLDERS.into_iter().chain(SITE_FOLDERS) {
+        let inside = keep.iter().filter_map(|path| path.strip_prefix(folder)?.strip_prefix('/').map(str::to_owned));
+        let inside: BTreeSet<String> = inside.collect();
+        removed.extend(output.prune(folder, &inside, |name, line| is_ours(name) && is_written(name, line))?);
+    }
+    let diskless = hosts.iter().filter(|host| is_diskless(inventory, host)).map(|host| format!("{}.sh", host.name));
+    let mut keep: BTreeSet<String> = diskless.collect();
+    let ours = |name: &str, line: &str, end: &str, first: &str| {
+        name.strip_suffix(end).is_some_and(|host| HostName::new(host).is_some()) && line.starts_with(first)
+    };
+    removed.extend(output.prune("ks", &keep, |name, line| ours(name, line, ".sh", "#!/bin/bash"))?);
     if kickstarts {
-        let names = |host: &HostName| [format!("{host}.ks"), format!("{host}.sh")];
-        let keep: BTreeSet<String> = inventory.hosts.keys().flat_map(names).collect();
-        let ours = |name: &str, line: &str| {
-            let host = name.strip_suffix(".ks").or_else(|| name.strip_suffix(".sh"));
-            host.is_some_and(|host| HostName::new(host).is_some())
-                && (line.starts_with("# Kickstart by kgen ") || line == "#!/bin/bash")
-        };
-        removed.extend(output.prune("ks", &keep, ours)?);
+        keep.extend(inventory.hosts.keys().map(|host| format!("{host}.ks")));
+        removed.extend(output.prune("ks", &keep, |name, line| ours(name, line, ".ks", "# Kickstart by kgen "))?);
     }
     Ok(removed)
 }

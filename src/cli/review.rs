@@ -29,6 +29,8 @@ pub fn review(
     let mut paths = Vec::new();
     for host in generation.inventory.hosts.values().filter(|host| generation.variant(host).is_some()) {
         paths.push((kickstart_path(host), Some(host)));
+        let script = format!("ks/{}.sh", host.name);
+        paths.extend(scratch.path().join(&script).is_file().then_some((script, Some(host))));
         // The same script under another name needs no second look.
         let scripts = plan.map(|plan| boot_scripts(&generation.inventory, plan, host)).unwrap_or_default();
         let of_grub = scripts.into_iter().find(|(path, _)| path.starts_with("boot/grub/"));
@@ -61,7 +63,9 @@ pub fn review(
     session.remark(&format!("read: {}", if read.is_empty() { "nothing".to_owned() } else { read.join(", ") }));
     if !missing.is_empty() {
         let missing: Vec<&str> = missing.into_iter().collect();
-        session.remark(&format!("not read, because they are not installed: {}", missing.join(", ")));
+        let message = format!("not everything was read: there is no {} here", missing.join(", "));
+        let place = generation.inventory.site.span;
+        session.diagnostics.extend(place.map(|place| Diagnostic::warning(place, message)));
     }
     Ok(())
 }

@@ -49,7 +49,7 @@ pub fn dnsmasq(inventory: &Inventory) -> Lines {
         lines.because(network.span);
         lines.line(format!("# {name}"));
         match network.dhcp {
-            Dhcp::Proxy => proxy(&mut lines, inventory, network),
+            Dhcp::Proxy => proxy(&mut lines, inventory, (name, network)),
             _ => served(&mut lines, inventory, (name, network)),
         }
     }
@@ -146,12 +146,13 @@ fn options(lines: &mut Lines, tag: &str, inventory: &Inventory, network: &Networ
 }
 
 /// A network in which another server gives addresses: we only name files, to firmware that asks (proxyDHCP).
-fn proxy(lines: &mut Lines, inventory: &Inventory, network: &Network) {
+fn proxy(lines: &mut Lines, inventory: &Inventory, (name, network): (&NetworkName, &Network)) {
     let Some(subnet) = network.ipv4() else { return };
-    lines.line(format!("dhcp-range={},proxy,{}", subnet.first, subnet.netmask()));
+    let tag = tag(name);
+    lines.line(format!("dhcp-range=set:{tag},{},proxy,{}", subnet.first, subnet.netmask()));
     let server = network.server.map(|ip| format!(",{ip},{ip}")).unwrap_or_default();
     if let Some(script) = ipxe_script(inventory, network) {
-        lines.line(format!("dhcp-boot=tag:ipxe,{script}{server}"));
+        lines.line(format!("dhcp-boot=tag:{tag},tag:ipxe,{script}{server}"));
     }
     let at = network.server.map(|ip| format!(",{ip}")).unwrap_or_default();
     // Of the words for architectures of pxe-service these have our kinds; firmware that loads by HTTP asks for none.
@@ -162,7 +163,8 @@ fn proxy(lines: &mut Lines, inventory: &Inventory, network: &Network) {
         ("X86-64_EFI", "x86_64"),
         ("ARM64_EFI", "aarch64"),
     ] {
-        lines.line(format!("pxe-service=tag:!ipxe,{word},\"kgen\",{}{at}", inventory.loaders.file(loader)));
+        let file = inventory.loaders.file(loader);
+        lines.line(format!("pxe-service=tag:{tag},tag:!ipxe,{word},\"kgen\",{file}{at}"));
     }
 }
 

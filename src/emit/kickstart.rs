@@ -66,7 +66,8 @@ const DELIMITERS: usize = 64;
 
 /// Whether a line ends a here-document of a kickstart whose delimiters start at `first`.
 fn is_delimiter(line: &str, first: usize) -> bool {
-    (first..first + DELIMITERS).any(|number| line == shell::delimiter(number))
+    // Most lines are none at a glance; a delimiter is made only for those that could be.
+    shell::may_be_delimiter(line) && (first..first + DELIMITERS).any(|number| line == shell::delimiter(number))
 }
 
 /// A `%` at the start of a line with a value close behind it.

@@ -15,6 +15,11 @@ pub fn delimiter(number: usize) -> String {
     if number == 0 { DELIMITER.to_owned() } else { format!("{DELIMITER}_{number}") }
 }
 
+/// Whether a line could be one of the delimiters.
+pub fn may_be_delimiter(line: &str) -> bool {
+    line.starts_with(DELIMITER)
+}
+
 /// Whether one line of an attribute's value could become part of a delimiter's line.
 ///
 /// A delimiter is `KGEN_EOF`, then possibly `_` and digits. A line of a value that is no piece of such a word

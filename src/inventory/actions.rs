@@ -93,6 +93,10 @@ pub fn actions(table: &mut Table, actions: &mut BTreeMap<ActionName, BootAction>
 
 fn steps(table: &mut Table, diagnostics: &mut Diagnostics) -> Steps {
     let writable = table.texts("writable", diagnostics);
+    if let (Some([]), Some(value)) = (writable.as_deref(), table.get("writable")) {
+        let fault = Diagnostic::error(value.span, "a root in which nothing can be written to does not start");
+        diagnostics.push(fault.hint("at least `/etc`, `/var` and `/tmp`, or `/` for all of it"));
+    }
     for (path, span) in writable.iter().flatten() {
         let plain = path.starts_with('/')
             && !path.contains("..")

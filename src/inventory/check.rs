@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::address::{HardwareAddress, colons};
 use crate::inventory::network::Network;
 use crate::inventory::platform::Used;
-use crate::inventory::{Host, Interface, Inventory, actions, check_networks};
+use crate::inventory::{Host, Interface, Inventory, Link, actions, check_networks};
 use crate::name::{ApplianceName, DistributionName, HostKind, HostName, Kind, NetworkName, suggestion};
 use crate::source::Span;
 
@@ -174,7 +174,12 @@ impl Seen {
             self.names_of(inventory, (host, interface), diagnostics);
             let place = (host, interface.address_span);
             let own: Vec<Vec<u8>> = interface.address.iter().flat_map(HardwareAddress::client_ids).collect();
-            if let Some(address) = interface.address {
+            // A bond has the address of one of its ports.
+            let of_part = |address: &HardwareAddress| {
+                let mut others = host.interfaces.iter().filter(|other| other.name != interface.name);
+                interface.link != Link::Port && others.any(|other| other.address == Some(*address))
+            };
+            if let Some(address) = interface.address.filter(|address| !of_part(address)) {
                 // An InfiniBand port is also the address that iPXE makes of its GUID.
                 let what = if address.is_infiniband() {
                     format!("the hardware address {}, by which iPXE asks for {address},", address.ethernet())

@@ -8,7 +8,7 @@ use crate::inventory::context::Context;
 use crate::inventory::platform::plain_word;
 use crate::inventory::table::{Table, Value};
 use crate::inventory::value::{ip_address, parsed, within};
-use crate::inventory::{Interface, Link};
+use crate::inventory::{Interface, Link, parts_of};
 use crate::name::{HostKind, NetworkName, suggestion};
 use crate::source::Span;
 
@@ -155,7 +155,8 @@ pub fn check_links(interfaces: &[Interface], diagnostics: &mut Diagnostics) {
                 diagnostics.push(fault.maybe_hint(suggestion(member, names.collect::<Vec<_>>())));
                 continue;
             };
-            if made_of(interfaces, &interfaces[position], &interface.name, 0) {
+            let parts = parts_of(interfaces, &interfaces[position]);
+            if parts.iter().any(|part| part.name == interface.name) {
                 let message =
                     format!("`{}` is made of `{member}`, which is made of `{}`", interface.name, interface.name);
                 diagnostics.push(Diagnostic::error(place, message));
@@ -175,20 +176,6 @@ pub fn check_links(interfaces: &[Interface], diagnostics: &mut Diagnostics) {
             }
         }
     }
-}
-
-/// Whether an interface is made of another, directly or not.
-fn made_of(interfaces: &[Interface], interface: &Interface, name: &str, depth: usize) -> bool {
-    let members: &[String] = match &interface.link {
-        Link::Port => &[],
-        Link::Bond(members) | Link::Bridge(members) => members,
-        Link::Vlan { parent, .. } => std::slice::from_ref(parent),
-    };
-    let deeper = |member: &String| {
-        let found = interfaces.iter().find(|other| other.name == *member);
-        found.is_some_and(|found| depth < interfaces.len() && made_of(interfaces, found, name, depth + 1))
-    };
-    members.iter().any(|member| member == name || deeper(member))
 }
 
 fn known_network((text, span): (String, Span), context: Context, diagnostics: &mut Diagnostics) -> Option<NetworkName> {

@@ -241,17 +241,33 @@ impl Host {
         chosen.or_else(first).or_else(|| self.interfaces.first())
     }
 
-    /// The hardware addresses that an interface shows: its own, or those of the ports that it is made of.
+    /// The hardware addresses that an interface shows: those of the ports that it is made of, else its own.
     pub fn hardware(&self, interface: &Interface) -> Vec<HardwareAddress> {
-        let members = match &interface.link {
-            Link::Bond(members) | Link::Bridge(members) => members,
-            Link::Port | Link::Vlan { .. } => return interface.address.into_iter().collect(),
-        };
-        // No member is made of other interfaces in a circle: that is checked when they are read.
-        let members = self.interfaces.iter().filter(|port| members.contains(&port.name));
-        let shown: Vec<_> = members.flat_map(|port| self.hardware(port)).collect();
+        let parts = parts_of(&self.interfaces, interface);
+        let ports = parts.iter().filter(|part| part.link == Link::Port);
+        let shown: Vec<_> = ports.filter_map(|port| port.address).collect();
         if shown.is_empty() { interface.address.into_iter().collect() } else { shown }
     }
+}
+
+/// All that an interface is made of, itself left out, each once even where something is made of itself.
+pub fn parts_of<'i>(interfaces: &'i [Interface], interface: &'i Interface) -> Vec<&'i Interface> {
+    let mut found = vec![interface];
+    let mut at = 0;
+    while let Some(next) = found.get(at) {
+        let members: &[String] = match &next.link {
+            Link::Bond(members) | Link::Bridge(members) => members,
+            Link::Vlan { parent, .. } => std::slice::from_ref(parent),
+            Link::Port => &[],
+        };
+        for part in members.iter().filter_map(|name| interfaces.iter().find(|other| other.name == *name)) {
+            if !found.iter().any(|known| known.name == part.name) {
+                found.push(part);
+            }
+        }
+        at += 1;
+    }
+    found.split_off(1)
 }
 
 impl Inventory {
@@ -265,7 +281,10 @@ impl Inventory {
                 return self.site.domain.as_ref().is_none_or(|domain| push(out, ".") && push(out, domain));
             }
             Own::Address => boot.and_then(|boot| boot.ip).map(|ip| write!(out, "{ip}")),
-            Own::Hardware => boot.and_then(|boot| boot.address).map(|address| write!(out, "{address}")),
+            Own::Hardware => {
+                let shown = boot.and_then(|boot| host.hardware(boot).into_iter().next());
+                shown.map(|address| write!(out, "{address}"))
+            }
             Own::Rack => host.rack.map(|rack| write!(out, "{rack}")),
             Own::Rank => host.rank.map(|rank| write!(out, "{rank}")),
         };

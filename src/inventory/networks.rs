@@ -14,8 +14,8 @@ use crate::inventory::{Host, Interface, Inventory};
 use crate::name::{HostKind, NetworkName};
 use crate::source::Span;
 
-/// Leases of unknown machines, where a network says nothing: long enough for an installation to begin.
-const LEASE_SECONDS: u32 = 600;
+/// Leases where a network says nothing.
+const LEASE_SECONDS: u32 = 3600;
 
 /// Reads `[networks]`.
 pub fn networks(
