@@ -140,3 +140,47 @@ fn what_compiling_one_host_gives_is_what_compiling_all_gives() {
         assert_eq!(differences(&same, &own), [""; 0], "{}", case.display());
     }
 }
+
+#[test]
+fn what_a_site_no_longer_has_is_removed_and_nothing_else() {
+    let site = tempfile::tempdir().unwrap();
+    let case = support::root().join("tests/golden/boot");
+    inputs(&case).into_iter().for_each(|(path, content)| write(&site.path().join(path), content));
+    let output = tempfile::tempdir().unwrap();
+    compile(site.path(), output.path());
+    write(&output.path().join("boot/ipxe/notes"), "mine\n");
+    write(&output.path().join("dns/own.zone"), "@ IN SOA mine\n");
+    let before = made(output.path());
+    let inventory = site.path().join("cluster.toml");
+    let text = fs::read_to_string(&inventory).unwrap();
+    let start = text.find("[hosts.odd-0-0]").unwrap();
+    let end = start + text[start..].find("[hosts.rescue-0-0]").unwrap();
+    let text = [&text[..start], &text[end..]].concat().replace("boot = \"diskless\"", "boot = \"local\"");
+    let text = text
+        .replace("[boot.install.host.odd-0-0]", "[boot.install.host.arm-0-0]")
+        .replace("attributes.odd", "site.name");
+    fs::write(&inventory, &text).unwrap();
+    compile(site.path(), output.path());
+    let after = made(output.path());
+    let gone: Vec<_> =
+        before.keys().filter(|path| !after.contains_key(*path)).map(|path| path.to_str().unwrap()).collect();
+    let expected = [
+        "boot/grub/grub.cfg-01-52-54-00-05-00-00",
+        "boot/grub/grub.cfg-0A010501",
+        "boot/ipxe/10.1.5.1.ipxe",
+        "boot/ipxe/52-54-00-05-00-00.ipxe",
+        "boot/kgen-overlay.img",
+        "boot/pxelinux.cfg/01-52-54-00-05-00-00",
+        "boot/pxelinux.cfg/0A010501",
+        "dns/5.1.10.in-addr.arpa.zone",
+        "ks/thin-0-0.sh",
+        "site/exports",
+    ];
+    assert_eq!(gone, expected);
+    fs::write(&inventory, text.replace("server = \"http://10.1.1.1:8080\"\n", "")).unwrap();
+    compile(site.path(), output.path());
+    let left = made(output.path());
+    let scripts = left.keys().filter(|path| path.starts_with("boot/ipxe") || path.starts_with("dhcp"));
+    assert_eq!(scripts.collect::<Vec<_>>(), [Path::new("boot/ipxe/notes")]);
+    assert!(left.contains_key(Path::new("dns/own.zone")) && left.contains_key(Path::new("ks/odd-0-0.ks")));
+}
