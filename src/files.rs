@@ -108,10 +108,12 @@ pub const SCRIPT_FOLDERS: [(&str, IsOurs); 3] = [
     ("boot/grub", |name| name.strip_prefix("grub.cfg-").is_some_and(is_key)),
 ];
 
+const DHCP_FILES: [&str; 5] = ["dhcpd.conf", "dnsmasq-proxy.conf", "dnsmasq.conf", "kea-dhcp4.json", "kea-dhcp6.json"];
+
 /// The same for the files of the site, of which it may have had more.
 pub const SITE_FOLDERS: [(&str, IsOurs); 4] = [
     ("boot", |name| name == OVERLAY_INITRD || name == "boot.ipxe"),
-    ("dhcp", |name| ["dhcpd.conf", "dnsmasq.conf", "kea-dhcp4.json", "kea-dhcp6.json"].contains(&name)),
+    ("dhcp", |name| DHCP_FILES.contains(&name)),
     ("dns", |name| name.ends_with(".zone") || ["dnsmasq.conf", "named.conf"].contains(&name)),
     ("site", |name| name == "exports"),
 ];
@@ -189,6 +191,7 @@ pub fn site_files(inventory: &Inventory, plan: Option<&BootPlan>) -> Vec<SiteFil
     files.push(SiteFile::lines("dhcp/kea-dhcp4.json", kea::kea4(inventory)));
     files.push(SiteFile::lines("dhcp/kea-dhcp6.json", kea::kea6(inventory)));
     files.push(SiteFile::lines("dhcp/dnsmasq.conf", dnsmasq::dnsmasq(inventory)));
+    files.extend(dnsmasq::beside(inventory).map(|lines| SiteFile::lines("dhcp/dnsmasq-proxy.conf", lines)));
     files
 }
 

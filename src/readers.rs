@@ -19,7 +19,7 @@ const READERS: [Reader; 9] = [
     Reader { program: "dhcpd", arguments: &["-t", "-4", "-cf"], reads: |path| path == "dhcp/dhcpd.conf" },
     Reader { program: "kea-dhcp4", arguments: &["-t"], reads: |path| path == "dhcp/kea-dhcp4.json" },
     Reader { program: "kea-dhcp6", arguments: &["-t"], reads: |path| path == "dhcp/kea-dhcp6.json" },
-    Reader { program: "dnsmasq", arguments: &["--test", "-C"], reads: |path| path.ends_with("/dnsmasq.conf") },
+    Reader { program: "dnsmasq", arguments: &["--test", "-C"], reads: |path| path.contains("/dnsmasq") },
     Reader {
         program: "named-checkzone",
         arguments: &[],

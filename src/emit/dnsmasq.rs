@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use crate::dhcp::{
-    FIRMWARE, HTTP_CLIENT, IPXE, PXE_CLIENT, Reservation, first_file, first_file6, ipxe_script, next_server,
+    FIRMWARE, HTTP_CLIENT, IPXE, PXE_CLIENT, Reservation, first_file, first_file6, ipxe_script, networks, next_server,
     reservations, server6,
 };
 use crate::emit::hosts::entries;
@@ -19,8 +19,35 @@ fn tag(name: &NetworkName) -> String {
     format!("network-{name}")
 }
 
-/// All networks in which we answer, alone or beside another server.
+/// All networks in which we give addresses.
 pub fn dnsmasq(inventory: &Inventory) -> Lines {
+    let mut lines = start(inventory);
+    for (name, network) in networks(inventory) {
+        lines.because(network.span);
+        lines.line(format!("# {name}"));
+        served(&mut lines, inventory, (name, network));
+    }
+    for (name, _) in networks(inventory) {
+        reservations(inventory, name).for_each(|own| host(&mut lines, &own));
+    }
+    lines
+}
+
+/// All networks in which we answer beside another server; `None` where there are none. It is for a dnsmasq of its own:
+/// one that offers services of PXE anywhere tells every client of it.
+pub fn beside(inventory: &Inventory) -> Option<Lines> {
+    let mut lines = start(inventory);
+    let proxies: Vec<_> = inventory.networks.iter().filter(|(_, network)| network.dhcp == Dhcp::Proxy).collect();
+    for (name, network) in &proxies {
+        lines.because(network.span);
+        lines.line(format!("# {name}"));
+        proxy(&mut lines, inventory, (name, network));
+    }
+    (!proxies.is_empty()).then_some(lines)
+}
+
+/// What does not depend on the network.
+fn start(inventory: &Inventory) -> Lines {
     let mut lines = Lines::default();
     for line in [
         "# DHCP and TFTP",
@@ -45,17 +72,6 @@ pub fn dnsmasq(inventory: &Inventory) -> Lines {
         }
     }
     lines.line("dhcp-match=set:arch,option:client-arch");
-    for (name, network) in inventory.networks.iter().filter(|(_, network)| network.dhcp != Dhcp::None) {
-        lines.because(network.span);
-        lines.line(format!("# {name}"));
-        match network.dhcp {
-            Dhcp::Proxy => proxy(&mut lines, inventory, (name, network)),
-            _ => served(&mut lines, inventory, (name, network)),
-        }
-    }
-    for (name, _) in crate::dhcp::networks(inventory) {
-        reservations(inventory, name).for_each(|own| host(&mut lines, &own));
-    }
     lines
 }
 
