@@ -25,7 +25,7 @@
 //!
 //! # The modules, in reading order
 //!
-//! Each stands above all that it uses; `tests/layering.rs` has the table and fails on anything else.
+//! Each stands above all that it uses; `tests/layering/tables.rs` says what that is, and a test fails on anything else.
 //!
 //! Ground: [`source`] (files, spans), [`name`], [`diagnostic`] (what is wrong, and where), [`attribute`] (values by
 //! scope, secrets), [`text`] (literal runs and references, with origins), [`condition`], [`profile`] (what a host is

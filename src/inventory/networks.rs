@@ -1,7 +1,8 @@
 //! Reads `[networks]`, and finds where each network reaches the server.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
+use std::str::FromStr;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::context::Defaults;
@@ -46,15 +47,13 @@ fn network(mut table: Table, (key, span): (&str, Span), diagnostics: &mut Diagno
     };
     let main = subnet("subnet", &mut table, diagnostics);
     let subnet6 = subnet("subnet6", &mut table, diagnostics);
-    let mut address = |key, table: &mut Table, diagnostics: &mut Diagnostics| {
-        let found = table.text(key, diagnostics)?;
-        places.insert(key, found.1);
-        ip_address(&found, diagnostics)
-    };
-    let gateway = address("gateway", &mut table, diagnostics);
-    let gateway6 = address("gateway6", &mut table, diagnostics);
-    let server = address("server", &mut table, diagnostics);
-    let server6 = address("server6", &mut table, diagnostics);
+    let gateway = table.text("gateway", diagnostics);
+    places.extend(gateway.as_ref().map(|(_, place)| ("gateway", *place)));
+    let gateway = gateway.and_then(|found| ip_address(&found, diagnostics));
+    let (v4, v6) = ("an IPv4 address", "an IPv6 address");
+    let gateway6 = of_family((&mut table, "gateway6", v6), &mut places, diagnostics);
+    let server = of_family((&mut table, "server", v4), &mut places, diagnostics);
+    let server6 = of_family((&mut table, "server6", v6), &mut places, diagnostics);
     for key in ["vlan", "mtu", "lease_seconds", "relays"] {
         places.extend(table.get(key).map(|value| (key, value.span)));
     }
@@ -62,7 +61,7 @@ fn network(mut table: Table, (key, span): (&str, Span), diagnostics: &mut Diagno
         subnet: main.unwrap_or(Subnet { first: Ipv4Addr::UNSPECIFIED.into(), prefix: 32 }),
         subnet6,
         gateway,
-        gateway6: of_ipv6("gateway6", gateway6, &places, diagnostics),
+        gateway6,
         nameservers: ip_addresses(&mut table, "nameservers", diagnostics),
         domain: table.name::<HostKind>("domain", diagnostics).map(|(name, _)| name.as_str().to_lowercase()),
         vlan: within(&mut table, "vlan", 1..=4094, diagnostics),
@@ -74,8 +73,8 @@ fn network(mut table: Table, (key, span): (&str, Span), diagnostics: &mut Diagno
         pools: pools(&mut table, diagnostics),
         relays: ip_addresses(&mut table, "relays", diagnostics),
         lease_seconds: within(&mut table, "lease_seconds", 60..=31_536_000, diagnostics).unwrap_or(LEASE_SECONDS),
-        server: of_ipv4("server", server, &places, diagnostics),
-        server6: of_ipv6("server6", server6, &places, diagnostics),
+        server,
+        server6,
         interface: table
             .text("interface", diagnostics)
             .and_then(|found| plain_word("interface", found, diagnostics))
@@ -88,41 +87,15 @@ fn network(mut table: Table, (key, span): (&str, Span), diagnostics: &mut Diagno
     main.map(|_| network)
 }
 
-fn wrong_family(key: &'static str, address: IpAddr, places: &BTreeMap<&str, Span>, diagnostics: &mut Diagnostics) {
-    let family = if address.is_ipv4() { "an IPv4" } else { "an IPv6" };
-    if let Some(place) = places.get(key) {
-        diagnostics.push(Diagnostic::error(*place, format!("`{key}` is {address}, {family} address")));
-    }
-}
-
-fn of_ipv4(
-    key: &'static str,
-    address: Option<IpAddr>,
-    places: &BTreeMap<&str, Span>,
+/// An address of one family, `words` being what that is called.
+fn of_family<A: FromStr>(
+    (table, key, words): (&mut Table, &'static str, &str),
+    places: &mut BTreeMap<&'static str, Span>,
     diagnostics: &mut Diagnostics,
-) -> Option<Ipv4Addr> {
-    match address? {
-        IpAddr::V4(address) => Some(address),
-        other @ IpAddr::V6(_) => {
-            wrong_family(key, other, places, diagnostics);
-            None
-        }
-    }
-}
-
-fn of_ipv6(
-    key: &'static str,
-    address: Option<IpAddr>,
-    places: &BTreeMap<&str, Span>,
-    diagnostics: &mut Diagnostics,
-) -> Option<Ipv6Addr> {
-    match address? {
-        IpAddr::V6(address) => Some(address),
-        other @ IpAddr::V4(_) => {
-            wrong_family(key, other, places, diagnostics);
-            None
-        }
-    }
+) -> Option<A> {
+    let (text, place) = table.text(key, diagnostics)?;
+    places.insert(key, place);
+    parsed(text.parse().map_err(|_| format!("`{key}` is `{text}`, but has to be {words}")), place, diagnostics)
 }
 
 fn pools(table: &mut Table, diagnostics: &mut Diagnostics) -> Vec<(IpRange, Span)> {

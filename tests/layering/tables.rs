@@ -1,0 +1,219 @@
+//! Who may use whom, DESIGN section 4: the tables that `tests/layering.rs` holds the source against.
+
+/// Each part of kgen and what it may use, from the ground up: a part uses only parts that stand above it here.
+/// A part is a file or a folder; where a file of a folder has a line of its own, that line counts for it.
+#[rustfmt::skip] // a line each, as a table
+pub const LAYERS: &[(&str, &[&str])] = &[
+    // ground
+    ("source", &[]),
+    ("name", &[]),
+    ("diagnostic", &["source"]),
+    ("attribute", &["name", "source"]),
+    ("text", &["name", "source"]),
+    ("write", &[]),
+    ("shipped", &[]),
+    // front end: text to profile; syntax knows no host
+    ("condition", &["name"]),
+    ("profile", &["name", "source", "text"]),
+    ("command", &["diagnostic", "name", "profile", "source", "text"]),
+    ("syntax", &["diagnostic"]),
+    ("syntax::entity", &["diagnostic", "name", "source"]),
+    ("syntax::encoding", &[]),
+    ("syntax::xml", &["diagnostic", "name", "source", "syntax::encoding", "syntax::entity", "text"]),
+    ("syntax::element", &["condition", "diagnostic", "name", "source", "syntax", "syntax::xml", "text"]),
+    ("syntax::graph", &["condition", "diagnostic", "name", "source", "syntax::element", "syntax::xml"]),
+    ("syntax::module", &["condition", "name", "profile", "source", "syntax::element", "text"]),
+    ("syntax::content", &["diagnostic", "profile", "syntax::element", "syntax::module", "syntax::xml", "text"]),
+    ("syntax::include", &[
+        "condition", "diagnostic", "name", "source", "syntax::content", "syntax::element", "syntax::encoding",
+        "syntax::module", "syntax::xml", "text"
+    ]),
+    ("syntax::items", &[
+        "command", "condition", "diagnostic", "name", "profile", "syntax::content", "syntax::element",
+        "syntax::module", "syntax::xml", "text"
+    ]),
+    ("graph", &["condition", "name", "source", "syntax::graph"]),
+    ("description", &[
+        "condition", "diagnostic", "graph", "name", "source", "syntax", "syntax::element", "syntax::encoding",
+        "syntax::graph", "syntax::module", "syntax::xml", "text"
+    ]),
+    ("resolve", &["condition", "diagnostic", "graph", "name", "source", "syntax::graph"]),
+    ("expand", &[
+        "attribute", "condition", "description", "diagnostic", "name", "profile", "resolve", "source", "syntax",
+        "syntax::element", "syntax::module", "syntax::xml", "text"
+    ]),
+    ("eval", &["expand"]),
+    ("picture", &["description", "graph", "name"]),
+    // the site: of the language it knows how strict to be (`syntax`), of commands their versions, and no module
+    ("inventory", &["attribute", "command", "diagnostic", "name", "source", "syntax", "text"]),
+    ("dhcp", &["inventory", "name", "source"]),
+    // back end: it knows no XML
+    ("emit::lines", &["source"]),
+    ("emit::hosts", &["emit::lines", "inventory", "source"]),
+    ("emit::groups", &["emit::lines", "inventory", "name"]),
+    ("emit::zones", &["emit::hosts", "emit::lines", "inventory", "source"]),
+    ("emit::dnsmasq", &["dhcp", "emit::hosts", "emit::lines", "inventory", "name"]),
+    ("emit::values", &[
+        "emit::dnsmasq", "emit::groups", "emit::hosts", "emit::lines", "emit::zones", "inventory", "name"
+    ]),
+    ("emit::template", &["attribute", "emit::values", "inventory", "name", "source", "text"]),
+    ("boot", &["diagnostic", "emit::template", "inventory", "name", "source", "text"]),
+    ("emit", &[
+        "boot", "dhcp", "diagnostic", "emit::lines", "inventory", "name", "picture", "profile",
+        "source", "text"
+    ]),
+    // all of it together
+    ("cohort", &["attribute", "emit", "emit::template", "inventory", "name", "profile", "resolve", "source", "text"]),
+    ("generation", &[
+        "attribute", "cohort", "command", "description", "diagnostic", "emit", "emit::template", "expand", "inventory",
+        "name", "source", "text"
+    ]),
+    ("compile", &[
+        "attribute", "cohort", "command", "condition", "description", "diagnostic", "emit", "emit::template", "expand",
+        "generation", "graph", "inventory", "name", "profile", "resolve", "source", "syntax"
+    ]),
+    ("lint", &["command", "condition", "diagnostic", "emit", "generation", "inventory", "name", "source"]),
+    ("explain", &[
+        "attribute", "cohort", "compile", "description", "emit::template", "generation", "graph", "inventory", "name",
+        "profile", "source", "text"
+    ]),
+    ("files", &[
+        "boot", "diagnostic", "emit", "emit::dnsmasq", "emit::groups", "emit::hosts", "emit::lines",
+        "emit::template", "emit::zones", "generation", "inventory", "source"
+    ]),
+    ("simulate", &["boot", "dhcp", "emit", "files", "generation", "inventory", "name"]),
+    ("readers", &[]),
+    // the program
+    ("cli", &[
+        "attribute", "boot", "compile", "description", "dhcp", "diagnostic", "emit", "emit::template", "eval", "expand",
+        "explain", "files", "generation", "inventory", "lint", "name", "picture", "profile", "readers", "shipped",
+        "simulate", "source", "syntax", "text", "write"
+    ]),
+];
+
+/// Each foreign crate and the files or folders that use it: its door, and where there are several, why.
+pub const DOORS: &[(&str, &[(&str, &str)])] = &[
+    ("annotate_snippets", &[("diagnostic", "rendering for people")]),
+    (
+        "clap",
+        &[
+            ("cli", "runs the parser, and tells help from wrong use"),
+            ("cli::args", "the arguments"),
+            ("cli::manual", "the manual is made of the arguments"),
+        ],
+    ),
+    ("clap_complete", &[("cli::args", "the names of shells are an argument"), ("cli::manual", "completions")]),
+    ("clap_mangen", &[("cli::manual", "manual pages")]),
+    ("csv", &[("inventory::hostfile", "hosts as a table")]),
+    ("encoding_rs", &[("syntax::encoding", "files in the encoding that their declaration names")]),
+    ("flate2", &[("emit::diskless", "an initrd that the kernel finds behind any other")]),
+    ("minijinja", &[("emit::template", "templates"), ("emit::values", "what templates see, as its values")]),
+    (
+        "petgraph",
+        &[
+            ("emit::svg", "the graph that is laid out, in the type that rust_sugiyama takes"),
+            ("graph", "inheritance and orders"),
+            ("resolve", "walks the orders of a graph"),
+        ],
+    ),
+    ("quick_xml", &[("syntax::xml", "XML")]),
+    (
+        "rayon",
+        &[
+            ("cli::compile", "hosts are checked on all cores"),
+            ("cli::publish", "hosts are written on all cores"),
+            ("cli::review", "outputs are read on all cores"),
+            ("compile", "variants are made on all cores"),
+            ("files", "what hosts boot is filled in on all cores"),
+            ("inventory::file", "the pieces of a large inventory are read on all cores"),
+        ],
+    ),
+    ("rust_embed", &[("shipped", "the shipped description")]),
+    ("rust_sugiyama", &[("emit::svg", "places the modules of a picture")]),
+    (
+        "serde",
+        &[
+            ("attribute", "scopes as they are printed"),
+            ("cli::explain", "answers as JSON"),
+            ("cli::list", "lists as JSON"),
+            ("cli::profile", "profiles as JSON"),
+            ("cli::session", "prints whatever can be JSON"),
+            ("diagnostic", "faults as JSON"),
+            ("explain", "answers as JSON"),
+            ("inventory::document", "JSON level by level"),
+            ("name", "names are texts in JSON"),
+            ("picture", "the graph as JSON"),
+            ("profile", "kinds of sections as words in JSON"),
+            ("simulate", "stages as JSON"),
+        ],
+    ),
+    (
+        "serde_json",
+        &[
+            ("cli::compile", "the summary"),
+            ("cli::profile", "reads the file of --attributes"),
+            ("cli::session", "prints every JSON"),
+            ("diagnostic", "faults as lines of JSON"),
+            ("emit::kea", "the configuration of Kea"),
+            ("inventory::document", "inventories in JSON"),
+            ("inventory::export", "inventories in JSON"),
+        ],
+    ),
+    (
+        "sha2",
+        &[
+            ("compile", "the id of a generation"),
+            ("description", "the digest of a tree"),
+            ("emit::zones", "the serial numbers of zones"),
+            ("inventory::file", "the digest of an inventory"),
+        ],
+    ),
+    ("strsim", &[("name", "the nearest name")]),
+    ("tempfile", &[("write", "files whole or not at all")]),
+    ("thiserror", &[("source", "the errors of its door"), ("write", "the errors of its door")]),
+    (
+        "toml",
+        &[
+            ("inventory::hostfile", "a table as a tree"),
+            ("inventory::document", "TOML with places, and JSON as such a tree"),
+            ("inventory::table", "reads the tree"),
+        ],
+    ),
+    ("walkdir", &[("source", "trees of files")]),
+];
+
+/// Parts of the standard library that reach the world, and who may use each. What is below `cli` prints nothing,
+/// reads no environment and does not exit.
+pub const WORLD: &[(&str, &[(&str, &str)])] = &[
+    ("std::env", &[("cli", "options from the environment, and where the program was started")]),
+    (
+        "std::fs",
+        &[
+            ("cli::init", "the machine's source of chance"),
+            ("readers", "reads and copies what was just written"),
+            ("source", "reads files"),
+            ("write", "writes files"),
+        ],
+    ),
+    (
+        "std::net",
+        &[
+            ("boot", "addresses; nothing is sent or received"),
+            ("dhcp", "the same"),
+            ("emit", "the same"),
+            ("inventory", "the same"),
+            ("simulate", "the same"),
+        ],
+    ),
+    (
+        "std::process",
+        &[
+            ("cli", "exit codes"),
+            ("eval", "runs programs"),
+            ("main", "exit codes"),
+            ("readers", "runs the programs that read our outputs"),
+        ],
+    ),
+    ("std::thread", &[("eval", "watches a program that runs")]),
+    ("std::time", &[("eval", "how long a program may run")]),
+];
