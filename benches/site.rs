@@ -8,6 +8,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
+use kgen::boot::Handing;
 use kgen::diagnostic::{Diagnostics, to_text};
 use kgen::files::{BootPlan, boot_scripts, site_files};
 use kgen::inventory::{Host, Inventory, export, file, hostfile};
@@ -75,14 +76,14 @@ fn measure(count: usize) -> Figures {
     let (table, _) = hostfile::write(&parsed);
     let json = export::json(&parsed).to_string();
     let (site, run) = (HEAD, HEAD.split("[distributions").next().unwrap());
-    let plan = BootPlan::new(&parsed, &mut Diagnostics::default()).unwrap();
+    let plan = BootPlan::new(&parsed, Handing::Files, &mut Diagnostics::default()).unwrap();
     let hosts: Vec<&Host> = parsed.hosts.values().collect();
     let scripts = || hosts.par_iter().map(|host| boot_scripts(&parsed, &plan, host).len()).sum::<usize>();
     let bytes = || site_files(&parsed, Some(&plan)).iter().map(|file| file.bytes().len()).sum::<usize>();
     println!("{count} hosts: {} boot scripts, {:.1} MB of files of the site", scripts(), bytes() as f64 / 1e6);
     let whole = || {
         let inventory = Arc::new(read(&[("cluster.toml", &toml)]));
-        let plan = BootPlan::new(&inventory, &mut Diagnostics::default()).unwrap();
+        let plan = BootPlan::new(&inventory, Handing::Files, &mut Diagnostics::default()).unwrap();
         let hosts: Vec<&Host> = inventory.hosts.values().collect();
         let scripts = hosts.par_iter().map(|host| boot_scripts(&inventory, &plan, host).len()).sum::<usize>();
         scripts + site_files(&inventory, Some(&plan)).len()
@@ -91,7 +92,10 @@ fn measure(count: usize) -> Figures {
         ("read and checked, TOML", per_host(count, || read(&[("cluster.toml", &toml)]))),
         ("read and checked, CSV", per_host(count, || read(&[("cluster.toml", site), ("hosts.csv", &table)]))),
         ("read and checked, JSON", per_host(count, || read(&[("cluster.toml", run), ("all.json", &json)]))),
-        ("boot actions filled in", per_host(count, || BootPlan::new(&parsed, &mut Diagnostics::default()))),
+        (
+            "boot actions filled in",
+            per_host(count, || BootPlan::new(&parsed, Handing::Files, &mut Diagnostics::default())),
+        ),
         ("boot scripts of every loader", per_host(count, scripts)),
         ("DHCP, DNS and other files", per_host(count, bytes)),
         ("all of it, from the text of the inventory", per_host(count, whole)),

@@ -4,19 +4,21 @@
 //! `ks/` has kickstarts; `boot/` lies as it is under a TFTP and an HTTP server; `dhcp/`, `dns/` and `site/` are for
 //! the programs of the server and of its administrators.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use crate::boot::fill::{Boot, fault};
-use crate::boot::{BootEntry, OVERLAY_INITRD, Start, is_diskless, keys};
+use crate::boot::{BootEntry, Handing, OVERLAY_INITRD, Start, is_diskless, keys};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::emit::lines::Lines;
 use crate::emit::{dhcpd, diskless, dnsmasq, groups, grub, hosts, ipxe, kea, pxelinux, template, zones};
 use crate::generation::{Generation, HostFaults};
 use crate::inventory::action::{BootAction, Steps};
 use crate::inventory::{Host, Inventory};
+use crate::name::ActionName;
 use crate::source::Span;
 
 /// What every machine does at its next boot.
@@ -26,18 +28,19 @@ pub struct BootPlan {
     entries: Vec<Option<BootEntry>>,
     /// Of machines that are not in the inventory.
     pub unknown: Option<BootEntry>,
+    boot: Option<Boot>,
 }
 
 impl BootPlan {
     /// Fills in the actions of all hosts. Reports what cannot be filled in; a site that has no server has no plan.
-    pub fn new(inventory: &Arc<Inventory>, diagnostics: &mut Diagnostics) -> Option<Self> {
+    pub fn new(inventory: &Arc<Inventory>, handing: Handing, diagnostics: &mut Diagnostics) -> Option<Self> {
         inventory.site.server.as_ref()?;
         let before = diagnostics.count(Severity::Error);
         check_templates(inventory, diagnostics);
         if diagnostics.count(Severity::Error) > before {
-            return Some(Self { entries: Vec::new(), unknown: None });
+            return Some(Self { entries: Vec::new(), unknown: None, boot: None });
         }
-        let boot = Boot::new(inventory);
+        let boot = Boot::new(inventory, handing);
         let all: Vec<&Host> = inventory.hosts.values().collect();
         let filled: Vec<_> = all.par_iter().map(|host| boot.entry(Some(host))).collect();
         let mut faults = HostFaults::default();
@@ -49,7 +52,22 @@ impl BootPlan {
             fault.message.push_str(", for machines that are not in the inventory");
             diagnostics.push(*fault);
         });
-        Some(Self { entries, unknown: unknown.ok() })
+        Some(Self { entries, unknown: unknown.ok(), boot: Some(boot) })
+    }
+
+    /// What a host does if it does this action.
+    ///
+    /// # Errors
+    /// The site has no such action for this host: a sentence.
+    pub fn entry_of(&self, host: &Host, action: &ActionName) -> Result<Cow<'_, BootEntry>, String> {
+        if host.boot == *action
+            && let Some(entry) = self.entry(host)
+        {
+            return Ok(Cow::Borrowed(entry));
+        }
+        let boot = self.boot.as_ref().ok_or("the boot actions of this site are faulty")?;
+        let entry = boot.entry_of(Some(host), action.clone());
+        entry.map(Cow::Owned).map_err(|fault| fault.message)
     }
 
     /// What a host does.

@@ -9,6 +9,7 @@
 //! # The steps
 //!
 //! ```text
+//! Revision --source--> files of the inventory, SourceTree                        a directory, or a commit in git
 //! SourceTree --syntax--> ModuleFile*, GraphFile* --description--> Description     once per revision
 //! files --inventory--> Inventory                                                 once per revision
 //! Description + answers of a host --resolve--> Resolution --expand--> Profile    once per variant
@@ -27,7 +28,7 @@
 //!
 //! Each stands above all that it uses; `tests/layering/tables.rs` says what that is, and a test fails on anything else.
 //!
-//! Ground: [`source`] (files, spans), [`name`], [`diagnostic`] (what is wrong, and where), [`attribute`] (values by
+//! Ground: [`source`] (files, spans; [`source::revision`], a directory or a commit of [`source::git`]), [`name`], [`diagnostic`] (what is wrong, and where), [`attribute`] (values by
 //! scope, secrets), [`text`] (literal runs and references, with origins), [`condition`], [`profile`] (what a host is
 //! to become: all that the two ends share), [`command`] (kickstart commands by target version).
 //!
@@ -44,7 +45,7 @@
 //! [`emit::svg`], [`emit::dot`]), [`mod@write`].
 //!
 //! The whole: [`compile`] (the passes in order), [`cohort`] (what hosts share), [`generation`] (what answers for
-//! every host), [`files`] (all files of a site by path), [`simulate`] (a boot in mind), [`readers`] (the programs that
+//! every host), [`files`] (all files of a site by path), [`mod@assemble`] (one revision, read, compiled and checked), [`simulate`] (a boot in mind), [`readers`] (the programs that
 //! read our outputs), [`explain`], [`lint`], [`picture`], [`shipped`] (the description inside the binary), [`eval`]
 //! (programs that a description asks for), [`cli`].
 //!
@@ -59,6 +60,7 @@
 //! | one boot action to the script | [`inventory::actions`], [`inventory::action`], [`boot`], [`emit::ipxe`], [`files`] |
 //! | one fault to the screen | the pass that found it, [`diagnostic`], [`cli`] |
 
+pub mod assemble;
 pub mod attribute;
 pub mod boot;
 pub mod cli;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use crate::boot::{BootEntry, Start, configure_url, hexadecimal, keys, kickstart_url};
+use crate::boot::{BootEntry, Handing, Start, configure_url, hexadecimal, keys, kickstart_url};
 use crate::dhcp::{Answer, HTTP_CLIENT, IPXE, PXE_CLIENT, Request, answer};
 use crate::emit::ipxe::word;
 use crate::files::{BootPlan, boot_files, boot_scripts, kickstart, kickstart_path};
@@ -269,8 +269,9 @@ fn start_stage(entry: &BootEntry, machine: &Machine) -> Stage {
 fn kickstart_stage(generation: &Generation, entry: &BootEntry, host: &Host) -> Option<Stage> {
     let Start::Kernel { arguments, .. } = &entry.start else { return None };
     let fetches = |url: &String| arguments.iter().any(|argument| argument.contains(url));
-    let configures = configure_url(&generation.inventory, host).filter(fetches);
-    let url = configures.clone().or_else(|| kickstart_url(&generation.inventory, host).filter(fetches))?;
+    let configures = configure_url(&generation.inventory, host, Handing::Files).filter(fetches);
+    let url =
+        configures.clone().or_else(|| kickstart_url(&generation.inventory, host, Handing::Files).filter(fetches))?;
     let mut buffer = Vec::new();
     let (text, secret) = kickstart(generation, host, &mut buffer)?;
     let mut says = vec![

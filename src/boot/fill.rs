@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::boot::fit::{is_san, location, unfit_argument};
-use crate::boot::{BootEntry, OVERLAY_INITRD, Start, configure_url, kickstart_url};
+use crate::boot::{BootEntry, Handing, OVERLAY_INITRD, Start, configure_url, kickstart_url};
 use crate::diagnostic::Diagnostic;
 use crate::emit::template::{Context, Facts, TemplateError, Templates};
 use crate::inventory::action::{self, BootAction, Steps, Way, Words, is_plain_path};
@@ -16,14 +16,15 @@ use crate::text::TemplateText;
 
 /// Fills in the boot actions of an inventory.
 #[derive(Debug)]
-pub struct Boot<'i> {
-    inventory: &'i Inventory,
+pub struct Boot {
+    inventory: Arc<Inventory>,
+    handing: Handing,
     templates: Templates,
     /// By distribution, architecture and network: each is the same for all hosts there.
-    media: BTreeMap<MediaKey<'i>, Result<Media, Diagnostic>>,
+    media: BTreeMap<MediaKey, Result<Media, Diagnostic>>,
 }
 
-type MediaKey<'i> = (&'i str, &'i str, Option<&'i str>);
+type MediaKey = (DistributionName, Arc<str>, Option<NetworkName>);
 
 /// The parts of a distribution, filled in.
 #[derive(Clone, Debug, Default)]
@@ -31,13 +32,13 @@ struct Media {
     facts: Facts,
 }
 
-impl<'i> Boot<'i> {
+impl Boot {
     /// For all hosts of an inventory.
-    pub fn new(inventory: &'i Arc<Inventory>) -> Self {
+    pub fn new(inventory: &Arc<Inventory>, handing: Handing) -> Self {
         let used: Vec<&TemplateText> =
             inventory.actions.values().flat_map(BootAction::all_steps).flat_map(Steps::templates).collect();
         let templates = Templates::prepared(Arc::clone(inventory), &used);
-        let mut boot = Self { inventory, templates, media: BTreeMap::new() };
+        let mut boot = Self { inventory: Arc::clone(inventory), handing, templates, media: BTreeMap::new() };
         for host in inventory.hosts.values() {
             boot.prepare(host.distribution.as_ref(), Some(host));
         }
@@ -45,23 +46,32 @@ impl<'i> Boot<'i> {
         boot
     }
 
-    fn prepare(&mut self, distribution: Option<&'i DistributionName>, host: Option<&'i Host>) {
-        let Some(key) = media_key(self.inventory, distribution, host) else { return };
+    fn prepare(&mut self, distribution: Option<&DistributionName>, host: Option<&Host>) {
+        let Some(key) = media_key(&self.inventory, distribution, host) else { return };
         if !self.media.contains_key(&key) {
             let network = host.and_then(|host| self.inventory.boot_network(host));
-            let media = self.fill_media(key, network);
+            let media = self.fill_media(&key, network);
             self.media.insert(key, media);
         }
     }
 
-    /// What the next boot of a host is; of a machine that is in no inventory where there is none.
+    /// What the next boot of a host is if it does its own action; of a machine that is in no inventory where there is
+    /// none.
     ///
     /// # Errors
     /// A template does not work, or what it gives cannot stand in a boot script.
-    pub fn entry(&self, host: Option<&'i Host>) -> Result<BootEntry, Box<Diagnostic>> {
-        let site = &self.inventory.site;
-        let unknown = || site.unknown.as_ref().map(|(name, _)| name.clone());
+    pub fn entry(&self, host: Option<&Host>) -> Result<BootEntry, Box<Diagnostic>> {
+        let unknown = || self.inventory.site.unknown.as_ref().map(|(name, _)| name.clone());
         let name = host.map_or_else(|| unknown().unwrap_or_else(action::local), |host| host.boot.clone());
+        self.entry_of(host, name)
+    }
+
+    /// What the next boot of a host is if it does this action.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn entry_of(&self, host: Option<&Host>, name: ActionName) -> Result<BootEntry, Box<Diagnostic>> {
+        let site = &self.inventory.site;
         // A name that is not declared was told where it stands.
         let Some(action) = self.inventory.actions.get(&name) else {
             return Ok(BootEntry { title: name.to_string(), action: name, start: Start::Local });
@@ -88,11 +98,11 @@ impl<'i> Boot<'i> {
     }
 
     /// Fills in the parts of a distribution for one architecture and network.
-    fn fill_media(&self, (name, arch, _): MediaKey, network: Option<&Network>) -> Result<Media, Diagnostic> {
-        let Some(distribution) = self.inventory.distributions.get(name) else { return Ok(Media::default()) };
+    fn fill_media(&self, (name, arch, _): &MediaKey, network: Option<&Network>) -> Result<Media, Diagnostic> {
+        let Some(distribution) = self.inventory.distributions.get(name.as_str()) else { return Ok(Media::default()) };
         let mut facts = self.facts(network);
-        facts.insert("name", name.to_owned());
-        facts.insert("arch", arch.to_owned());
+        facts.insert("name", name.to_string());
+        facts.insert("arch", arch.to_string());
         facts.extend(distribution.target.as_ref().map(|target| ("target", target.to_string())));
         let fill = |template: &TemplateText, facts: &Facts| {
             self.templates.render_facts(template, facts).map_err(|error| fault(template, &error))
@@ -136,14 +146,10 @@ impl<'i> Boot<'i> {
 
 /// What decides where the parts of a distribution are; a machine that is not in the inventory is taken for the
 /// architecture that most are.
-fn media_key<'i>(
-    inventory: &'i Inventory,
-    distribution: Option<&'i DistributionName>,
-    host: Option<&'i Host>,
-) -> Option<MediaKey<'i>> {
-    let arch = host.map(|host| &*host.arch).or(inventory.site.arch.as_deref());
-    let network = host.and_then(|host| host.boot_interface()?.network.as_ref()).map(NetworkName::as_str);
-    Some((distribution?.as_str(), arch.unwrap_or("x86_64"), network))
+fn media_key(inventory: &Inventory, distribution: Option<&DistributionName>, host: Option<&Host>) -> Option<MediaKey> {
+    let arch = host.map(|host| Arc::clone(&host.arch)).or(inventory.site.arch.clone());
+    let network = host.and_then(|host| host.boot_interface()?.network.clone());
+    Some((distribution?.clone(), arch.unwrap_or_else(|| "x86_64".into()), network))
 }
 
 /// The fault of a template of an action or a distribution.
@@ -158,23 +164,23 @@ pub fn fault(template: &TemplateText, error: &TemplateError) -> Diagnostic {
 }
 
 /// One action for one host.
-struct Filling<'f, 'i> {
-    boot: &'f Boot<'i>,
-    host: Option<&'i Host>,
-    distribution: Option<&'i DistributionName>,
+struct Filling<'f> {
+    boot: &'f Boot,
+    host: Option<&'f Host>,
+    distribution: Option<&'f DistributionName>,
     action: &'f BootAction,
     name: &'f ActionName,
     /// Where the host, or what unknown machines do, is declared.
     place: Span,
 }
 
-impl Filling<'_, '_> {
+impl Filling<'_> {
     fn context(&self) -> Result<Context, Box<Diagnostic>> {
         let network = self.host.and_then(|host| self.boot.inventory.boot_network(host));
         let mut facts = self.boot.facts(network);
-        let kickstart = self.host.and_then(|host| kickstart_url(self.boot.inventory, host));
+        let kickstart = self.host.and_then(|host| kickstart_url(&self.boot.inventory, host, self.boot.handing));
         facts.extend(kickstart.map(|kickstart| ("kickstart", kickstart)));
-        let key = media_key(self.boot.inventory, self.distribution, self.host);
+        let key = media_key(&self.boot.inventory, self.distribution, self.host);
         let media = match key.and_then(|key| self.boot.media.get(&key)) {
             Some(Ok(media)) => Some(&media.facts),
             Some(Err(fault)) => return Err(Box::new(fault.clone())),
@@ -307,7 +313,7 @@ impl Filling<'_, '_> {
         let writable = steps.iter().rev().find_map(|steps| steps.writable.as_ref());
         let writable: Vec<&str> = writable.into_iter().flatten().map(|(path, _)| path.as_str()).collect();
         arguments.push(format!("kgen.writable={}", writable.join(",")));
-        let configure = self.host.and_then(|host| configure_url(self.boot.inventory, host));
+        let configure = self.host.and_then(|host| configure_url(&self.boot.inventory, host, self.boot.handing));
         arguments.extend(configure.map(|url| format!("kgen.configure={url}")));
         Ok(arguments.into_iter().map(|argument| (argument, place)).collect())
     }

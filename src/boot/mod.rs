@@ -15,6 +15,19 @@ use crate::name::ActionName;
 /// The file that makes the root of a diskless host writable; beside the other boot files.
 pub const OVERLAY_INITRD: &str = "kgen-overlay.img";
 
+/// How machines come to their kickstarts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Handing {
+    /// From files, which anybody can fetch who reaches them.
+    #[default]
+    Files,
+    /// From kgen's own server, with the token of the build in the URL.
+    Server,
+}
+
+/// Stands in a [`BootEntry`] where the token of a build is put when its script is served.
+pub const TOKEN: &str = "KGEN_BUILD_TOKEN";
+
 /// What a machine does at its next boot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BootEntry {
@@ -49,14 +62,38 @@ pub enum Start {
     },
 }
 
+impl Handing {
+    fn url(self, inventory: &Inventory, host: &Host, end: &str) -> Option<String> {
+        let server = inventory.server(inventory.boot_network(host))?;
+        let token = if self == Handing::Server { format!("?token={TOKEN}") } else { String::new() };
+        Some(format!("{server}/ks/{}{end}{token}", host.name))
+    }
+}
+
 /// The URL of a host's kickstart.
-pub fn kickstart_url(inventory: &Inventory, host: &Host) -> Option<String> {
-    Some(format!("{}/ks/{}.ks", inventory.server(inventory.boot_network(host))?, host.name))
+pub fn kickstart_url(inventory: &Inventory, host: &Host, handing: Handing) -> Option<String> {
+    handing.url(inventory, host, ".ks")
 }
 
 /// The URL of what configures a diskless host when it boots.
-pub fn configure_url(inventory: &Inventory, host: &Host) -> Option<String> {
-    Some(format!("{}/ks/{}.sh", inventory.server(inventory.boot_network(host))?, host.name))
+pub fn configure_url(inventory: &Inventory, host: &Host, handing: Handing) -> Option<String> {
+    handing.url(inventory, host, ".sh")
+}
+
+impl BootEntry {
+    /// Whether it tells the machine the token of its build.
+    pub fn has_token(&self) -> bool {
+        matches!(&self.start, Start::Kernel { arguments, .. } if arguments.iter().any(|word| word.contains(TOKEN)))
+    }
+
+    /// The same with the token in place.
+    #[must_use]
+    pub fn with_token(mut self, token: &str) -> Self {
+        if let Start::Kernel { arguments, .. } = &mut self.start {
+            arguments.iter_mut().for_each(|word| *word = word.replace(TOKEN, token));
+        }
+        self
+    }
 }
 
 /// Whether a host runs from a root that it shares.

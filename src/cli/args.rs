@@ -22,9 +22,16 @@ pub struct Cli {
 /// Options of every command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// The inventory: a file, or a directory that holds cluster.toml [default: cluster.toml here or above]
-    #[arg(long, global = true, value_name = "FILE|DIR", value_hint = ValueHint::AnyPath)]
+    /// The inventory: a file, a directory that holds cluster.toml, or a git repository (a bare one, or URL[//FOLDER])
+    /// [default: cluster.toml here or above]
+    #[arg(long, global = true, value_name = "FILE|DIR|URL", value_hint = ValueHint::AnyPath)]
     pub site: Option<PathBuf>,
+    /// A branch, tag or commit of the site's git repository, instead of the files as they are
+    #[arg(long, global = true, value_name = "REVISION")]
+    pub revision: Option<String>,
+    /// What paths of the inventory are relative to: secrets, boot files [default: the directory of the inventory]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub local: Option<PathBuf>,
     /// When to use colours
     #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
     pub color: Color,

@@ -1,7 +1,7 @@
 //! `kgen check`: everything that is wrong, and nothing written.
 
+use crate::assemble::check_hosts;
 use crate::cli::args::Format;
-use crate::cli::compile::{boot_plan, check_hosts};
 use crate::cli::session::{Failure, Session};
 use crate::lint;
 
@@ -10,8 +10,8 @@ pub fn run(session: &mut Session) -> Result<(), Failure> {
     session.notes = true;
     session.summary = true;
     let generation = session.generation(&[])?;
-    check_hosts(session, &generation);
-    boot_plan(session, &generation)?;
+    check_hosts(&generation, &mut session.diagnostics);
+    session.boot_plan(&generation)?;
     if !session.diagnostics.has_errors() {
         // What is broken is no sign of what was meant.
         lint::lint(&generation, &mut session.diagnostics);

@@ -2,23 +2,23 @@
 
 use std::path::Path;
 
+use crate::assemble::check_hosts;
 use crate::cli::args::{Compile, Format};
 use crate::cli::publish::{Counts, publish, remove};
 use crate::cli::review::review;
 use crate::cli::session::{Failure, Session};
-use crate::files::{BootPlan, SCRIPT_FOLDERS, check_boot_files, kickstart_path};
-use crate::generation::{Generation, HostFaults};
+use crate::files::{SCRIPT_FOLDERS, kickstart_path};
+use crate::generation::Generation;
 use crate::inventory::Host;
 use crate::lint;
 use crate::source::files_below;
 use crate::write::Output;
-use rayon::prelude::*;
 
 /// Compiles, checks every host, has the real readers look at everything if asked to, and only then writes.
 pub fn run(session: &mut Session, arguments: &Compile) -> Result<(), Failure> {
     let generation = session.generation(&arguments.hosts)?;
-    check_hosts(session, &generation);
-    let plan = boot_plan(session, &generation)?;
+    check_hosts(&generation, &mut session.diagnostics);
+    let plan = session.boot_plan(&generation)?;
     if session.is_strict() {
         lint::lint(&generation, &mut session.diagnostics);
     }
@@ -75,42 +75,4 @@ fn copy_boot_files(from: &Path, output: &Output, counts: &mut Counts) -> Result<
         counts.add(output.copy(&path, &format!("boot/{}", name.display()))?);
     }
     Ok(())
-}
-
-/// What every machine does at its next boot; reports what is wrong with it, and files that it needs and that are not
-/// among the site's boot files.
-pub fn boot_plan(session: &mut Session, generation: &Generation) -> Result<Option<BootPlan>, Failure> {
-    let Some(plan) = BootPlan::new(&generation.inventory, &mut session.diagnostics) else { return Ok(None) };
-    if let Some((from, place)) = &generation.inventory.site.boot_files {
-        let from = session.directory.join(from);
-        if !from.is_dir() {
-            let message = format!("there is no directory {} with boot files", from.display());
-            session.diagnostics.push(crate::diagnostic::Diagnostic::error(*place, message));
-            return Ok(Some(plan));
-        }
-        let there = files_below(&from, &[])?;
-        let names = there.iter().filter_map(|path| Some(path.strip_prefix(&from).ok()?.to_string_lossy().into_owned()));
-        check_boot_files(&generation.inventory, &plan, &names.collect(), &mut session.diagnostics);
-    }
-    Ok(Some(plan))
-}
-
-/// Fills in every host once, so that faults of single hosts are found before anything is written.
-pub fn check_hosts(session: &mut Session, generation: &Generation) {
-    let hosts: Vec<&Host> = generation.inventory.hosts.values().collect();
-    let checked = hosts.par_chunks(256).map(|hosts| {
-        let mut faults = HostFaults::default();
-        let mut buffer = Vec::new();
-        for host in hosts {
-            buffer.clear();
-            generation.emit(host, &mut buffer, &mut faults);
-        }
-        faults
-    });
-    let mut faults = checked.reduce(HostFaults::default, |mut all, faults| {
-        all.append(faults);
-        all
-    });
-    generation.check_commands(&mut faults);
-    faults.report(&mut session.diagnostics);
 }

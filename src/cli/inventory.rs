@@ -6,6 +6,7 @@ use crate::cli::args::{InventoryCommand, TableFormat};
 use crate::cli::session::{Failure, Session};
 use crate::inventory::{export, hostfile};
 use crate::source::read_file;
+use crate::source::revision::Revision;
 use crate::write::{Access, Output};
 
 /// Writes, or reads.
@@ -45,12 +46,21 @@ fn import(session: &mut Session, file: &Path, replace: bool) -> Result<(), Failu
         )));
     }
     let content = read_file(file)?;
-    let directory = session.parts_directory()?;
+    let Revision::Directory(inventory) = session.revision()? else {
+        return Err(Failure::Usage(
+            "a revision in git is not written to; import into its working directory".to_owned(),
+        ));
+    };
+    let directory = inventory.with_extension("d");
     let place = directory.join(&name);
     if place.exists() && !replace {
         return Err(Failure::Usage(format!("{} is there already; replace it with --replace", place.display())));
     }
-    let site = session.site_with(Some((file, &place)))?;
+    let shown = |path: &Path| path.display().to_string();
+    let mut files = session.revision()?.inventory()?;
+    files.retain(|(path, _)| *path != shown(&place));
+    files.push((shown(file), content.clone()));
+    let site = session.site_of(files)?;
     session.stop_on_errors()?;
     let change = Output::open(&directory, &[])?.write(&name, &content, Access::Public)?;
     let hosts = site.inventory.hosts.len();

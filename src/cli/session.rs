@@ -1,20 +1,23 @@
 //! What one run of the program holds: its options, the files it read, the faults it found; and how it prints.
 
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::attribute::{Secrets, Value};
+use crate::assemble::{Means, boot_plan, is_confined, read_description, read_inventory, read_secrets};
+use crate::attribute::Secrets;
+use crate::boot::Handing;
 use crate::cli::args::{Color, Format, Global};
-use crate::cli::locate::locate;
+use crate::cli::locate::{NotFound, Place, locate};
 use crate::compile::{Input, compile};
-use crate::description::{Description, load};
-use crate::diagnostic::{Diagnostic, Diagnostics, Severity, to_json, to_text};
+use crate::description::Description;
+use crate::diagnostic::{Diagnostics, Severity, to_json, to_text};
+use crate::files::BootPlan;
 use crate::generation::Generation;
-use crate::inventory::{Host, Inventory, file};
+use crate::inventory::{Host, Inventory};
 use crate::name::{HostName, nearest};
-use crate::source::{FileId, SourceError, SourceTree, Sources, Span, files_below, read_file};
+use crate::source::revision::Revision;
+use crate::source::{SourceError, Sources};
 use crate::write::WriteError;
 use crate::{eval, name};
 
@@ -43,6 +46,16 @@ impl From<WriteError> for Failure {
     }
 }
 
+impl From<NotFound> for Failure {
+    fn from(error: NotFound) -> Self {
+        match error {
+            NotFound::Usage(message) => Failure::Usage(message),
+            NotFound::Unreadable(error) => error.into(),
+            NotFound::NoCopy(error) => error.into(),
+        }
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
@@ -62,28 +75,36 @@ pub struct Session {
     pub diagnostics: Diagnostics,
     /// Texts of what was read so far; shared with a generation once there is one.
     pub sources: Arc<Sources>,
-    /// The directory of the inventory that was read.
+    /// The directory that paths of the inventory are relative to.
     pub directory: PathBuf,
+    place: Option<Place>,
     /// Whether notes are shown.
     pub notes: bool,
     /// Whether the last line of a summary tells the counts.
     pub summary: bool,
 }
 
-/// An inventory and where it stands.
+/// An inventory that was read.
 #[derive(Debug)]
 pub struct Site {
     /// The checked inventory.
     pub inventory: Arc<Inventory>,
-    /// The directory of its file.
-    pub directory: PathBuf,
 }
 
 impl Session {
     /// A run with these options.
     pub fn new(options: Global, format: Format) -> Self {
         let (diagnostics, sources) = (Diagnostics::default(), Arc::new(Sources::default()));
-        Self { options, format, diagnostics, sources, directory: PathBuf::new(), notes: false, summary: false }
+        Self {
+            options,
+            format,
+            diagnostics,
+            sources,
+            directory: PathBuf::new(),
+            place: None,
+            notes: false,
+            summary: false,
+        }
     }
 
     /// Whether warnings fail.
@@ -93,79 +114,38 @@ impl Session {
 
     /// The files, while they are still being read.
     pub fn sources(&mut self) -> Result<&mut Sources, Failure> {
-        Arc::get_mut(&mut self.sources)
-            .ok_or_else(|| Failure::World("files were read after they were compiled".to_owned()))
+        Arc::get_mut(&mut self.sources).ok_or_else(too_late)
     }
 
-    /// Reads the inventory that the command line names, or the nearest: a file, and those of the directory beside it.
-    pub fn site(&mut self) -> Result<Site, Failure> {
-        self.site_with(None)
-    }
-
-    /// The directory beside the inventory that holds more of it.
-    pub fn parts_directory(&self) -> Result<PathBuf, Failure> {
-        Ok(self.site_path()?.with_extension("d"))
-    }
-
-    /// The same as if a file were among those of the directory, under another name.
-    pub fn site_with(&mut self, more: Option<(&Path, &Path)>) -> Result<Site, Failure> {
-        let path = self.site_path()?;
-        let directory = path.parent().map(Path::to_path_buf).unwrap_or_default();
-        let mut ids = Vec::new();
-        if path.is_file() {
-            ids.push(self.site_file(&path)?);
-        }
-        for part in files_below(&path.with_extension("d"), &[".toml", ".json", ".csv"])? {
-            if more.is_none_or(|(_, place)| place != part) {
-                ids.push(self.site_file(&part)?);
-            }
-        }
-        if let Some((file, _)) = more {
-            ids.push(self.site_file(file)?);
-        }
-        if ids.is_empty() {
-            read_file(&path)?;
-        }
-        let sources = Arc::get_mut(&mut self.sources)
-            .ok_or_else(|| Failure::World("files were read after they were compiled".to_owned()))?;
-        let inventory = file::read(&ids, sources, &mut self.diagnostics);
-        // Without a [site] nothing else can be read, and that it is missing was told.
-        if inventory.site.name.is_empty() && self.diagnostics.has_errors() {
-            return Err(Failure::Faults);
-        }
-        self.directory.clone_from(&directory);
-        Ok(Site { inventory: Arc::new(inventory), directory })
-    }
-
-    /// Reads one file of an inventory.
-    fn site_file(&mut self, path: &Path) -> Result<FileId, Failure> {
-        let shown = path.display().to_string();
-        let error = match String::from_utf8(read_file(path)?) {
-            Ok(text) => return Ok(self.sources()?.add(shown, text.replace("\r\n", "\n"))),
-            Err(error) => error,
+    /// Where the site is read from: what the command line names, or the nearest.
+    pub fn revision(&mut self) -> Result<&Revision, Failure> {
+        let place = match self.place.take() {
+            Some(place) => place,
+            None => locate(&self.options)?,
         };
-        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let file = self.sources()?.add(shown, String::new());
-        let message = format!("the inventory is not UTF-8 (first seen in line {line})");
-        self.diagnostics.push(Diagnostic::error(Span::new(file, 0, 0), message));
-        Err(Failure::Faults)
+        self.directory.clone_from(&place.directory);
+        Ok(&self.place.insert(place).revision)
     }
 
-    fn site_path(&self) -> Result<PathBuf, Failure> {
-        locate(self.options.site.as_deref()).map_err(Failure::Usage)
+    /// Reads the inventory.
+    pub fn site(&mut self) -> Result<Site, Failure> {
+        let files = self.revision()?.inventory()?;
+        self.site_of(files)
+    }
+
+    /// Checks these files as an inventory.
+    pub fn site_of(&mut self, files: Vec<(String, Vec<u8>)>) -> Result<Site, Failure> {
+        let sources = Arc::get_mut(&mut self.sources).ok_or_else(too_late)?;
+        let inventory = read_inventory(files, sources, &mut self.diagnostics).ok_or(Failure::Faults)?;
+        Ok(Site { inventory: Arc::new(inventory) })
     }
 
     /// Reads the description of a site.
     pub fn description(&mut self, site: &Site) -> Result<Arc<Description>, Failure> {
-        let path = site.directory.join(&site.inventory.site.description);
-        let tree = SourceTree::read(&path)
-            .map_err(|error| Failure::World(format!("the description of this site: {error}")))?;
-        let rolls = site.inventory.site.rolls.clone();
-        let language = site.inventory.language;
-        let sources = Arc::get_mut(&mut self.sources)
-            .ok_or_else(|| Failure::World("files were read after they were compiled".to_owned()))?;
-        Ok(Arc::new(load(&tree, rolls.as_deref(), language, sources, &mut self.diagnostics)))
+        self.revision()?;
+        let Some(place) = &self.place else { return Err(too_late()) };
+        let sources = Arc::get_mut(&mut self.sources).ok_or_else(too_late)?;
+        Ok(Arc::new(read_description(&place.revision, &site.inventory, sources, &mut self.diagnostics)?))
     }
 
     /// Forgets what was read and found.
@@ -179,7 +159,7 @@ impl Session {
         let site = self.site()?;
         let description = self.description(&site)?;
         let wanted = self.wanted(&site.inventory, hosts)?;
-        let secrets = self.secrets(&site)?;
+        let secrets = self.secrets(&site.inventory)?;
         let input = Input {
             sources: &Arc::clone(&self.sources),
             runner: &eval::run,
@@ -214,28 +194,17 @@ impl Session {
     }
 
     /// The secrets that the inventory names: from the environment, else from the secrets directory.
-    pub fn secrets(&mut self, site: &Site) -> Result<Secrets, Failure> {
-        let inventory = &site.inventory;
-        let layers = [&inventory.attributes].into_iter().chain(inventory.os.values());
-        let layers = layers.chain(inventory.appliances.values().map(|appliance| &appliance.attributes));
-        let layers = layers.chain(inventory.hosts.values().map(|host| &host.attributes));
-        let mut names: BTreeMap<&str, Option<Span>> = BTreeMap::new();
-        for entry in layers.flat_map(|layer| layer.values()) {
-            if let Value::Secret { name, .. } = &entry.value {
-                names.entry(name).or_insert(entry.span);
-            }
-        }
-        let directory = site.directory.join(&inventory.site.secrets);
-        let mut secrets = Secrets::default();
-        for (name, span) in names {
-            let variable = format!("KGEN_SECRET_{}", name.to_uppercase().replace('-', "_"));
-            if let Ok(text) = std::env::var(variable) {
-                secrets.insert(name, &text);
-            } else if let Some(text) = read_secret(&directory.join(name), span, &mut self.diagnostics)? {
-                secrets.insert(name, &text);
-            }
-        }
-        Ok(secrets)
+    pub fn secrets(&mut self, inventory: &Inventory) -> Result<Secrets, Failure> {
+        let confined = is_confined(self.revision()?);
+        let directory = self.directory.clone();
+        Ok(read_secrets(inventory, means(&directory), confined, &mut self.diagnostics)?)
+    }
+
+    /// What every machine does at its next boot; what is wrong with it is reported.
+    pub fn boot_plan(&mut self, generation: &Generation) -> Result<Option<BootPlan>, Failure> {
+        let confined = is_confined(self.revision()?);
+        let directory = self.directory.clone();
+        Ok(boot_plan(generation, means(&directory), confined, &mut self.diagnostics)?)
     }
 
     /// Prints a result.
@@ -330,21 +299,18 @@ impl Session {
     }
 }
 
-/// One secret's text, without the line end that editors add; none where there is no such file.
-fn read_secret(path: &Path, span: Option<Span>, diagnostics: &mut Diagnostics) -> Result<Option<String>, Failure> {
-    use std::os::unix::fs::PermissionsExt;
-    let Ok(metadata) = path.metadata() else { return Ok(None) };
-    let bytes = read_file(path)?;
-    let Ok(text) = String::from_utf8(bytes) else {
-        return Err(Failure::World(format!("the secret {} is not UTF-8", path.display())));
-    };
-    let mode = metadata.permissions().mode() & 0o077;
-    if let Some(span) = span.filter(|_| mode != 0) {
-        let note =
-            Diagnostic::note(span, format!("the file of this secret, {}, can be read by others", path.display()));
-        diagnostics.push(note.hint(format!("chmod 600 {}", path.display())));
-    }
-    Ok(Some(text.strip_suffix('\n').unwrap_or(&text).to_owned()))
+fn too_late() -> Failure {
+    Failure::World("files were read after they were compiled".to_owned())
+}
+
+/// How a command compiles: secrets are in the environment or in files, and programs may run where the site says so.
+pub fn means(directory: &Path) -> Means<'_> {
+    Means { directory, secret: &secret_of_environment, runner: &eval::run, handing: Handing::Files }
+}
+
+/// A secret that the environment holds.
+pub fn secret_of_environment(name: &str) -> Option<String> {
+    std::env::var(format!("KGEN_SECRET_{}", name.to_uppercase().replace('-', "_"))).ok()
 }
 
 /// A line on the terminal that says how far we are.

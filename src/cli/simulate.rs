@@ -1,7 +1,6 @@
 //! `kgen simulate`: what a machine would get when it boots.
 
 use crate::cli::args::{Format, Loader as Chosen, Simulate};
-use crate::cli::compile::boot_plan;
 use crate::cli::session::{Failure, Session, typed_name};
 use crate::dhcp::Request;
 use crate::generation::Generation;
@@ -13,7 +12,7 @@ use crate::simulate::{Loader, Machine, Simulation, simulate, vendor_class};
 pub fn run(session: &mut Session, arguments: &Simulate) -> Result<(), Failure> {
     let address = HardwareAddress::parse(&arguments.address).map_err(Failure::Usage)?;
     let generation = session.generation(&[])?;
-    let plan = boot_plan(session, &generation)?;
+    let plan = session.boot_plan(&generation)?;
     session.stop_on_errors()?;
     let Some(plan) = plan else {
         return Err(Failure::Usage("the site does not say where its server is: [site] has no `server`".to_owned()));

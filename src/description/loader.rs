@@ -6,7 +6,7 @@ use crate::description::module::{Module, summarize};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::Graph;
 use crate::name::{GraphName, ModuleName, RollName, nearest, slip_of};
-use crate::source::{FileId, MAX_FILE_BYTES, MAX_TREE_BYTES, Refusal, SourceTree, Sources, Span};
+use crate::source::{FileId, SourceTree, Sources, Span};
 use crate::syntax::element::Context;
 use crate::syntax::encoding::decode;
 use crate::syntax::graph;
@@ -19,17 +19,10 @@ const BASE_ROLL: &str = "base";
 pub(super) fn report_refused(tree: &SourceTree, sources: &mut Sources, diagnostics: &mut Diagnostics) {
     for (path, refusal) in &tree.refused {
         let file = sources.add(path.clone(), String::new());
-        let message = match refusal {
-            Refusal::LinkOutside => "the symbolic link leads out of the description".to_owned(),
-            Refusal::BrokenLink => "the symbolic link leads nowhere, or to itself".to_owned(),
-            Refusal::Special => "this is neither a file nor a directory".to_owned(),
-            Refusal::TooLarge => format!("the file is larger than {MAX_FILE_BYTES} bytes"),
-            Refusal::TreeTooLarge => {
-                format!("the files of this description are larger than {MAX_TREE_BYTES} bytes together")
-            }
-        };
-        diagnostics
-            .push(Diagnostic::error(Span::new(file, 0, 0), message).hint("a description holds all its files itself"));
+        diagnostics.push(
+            Diagnostic::error(Span::new(file, 0, 0), refusal.to_string())
+                .hint("a description holds all its files itself"),
+        );
     }
 }
 

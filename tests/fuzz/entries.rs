@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kgen::attribute::Secrets;
+use kgen::boot::Handing;
 use kgen::compile::{Input, compile};
 use kgen::condition::Condition;
 use kgen::description::load;
@@ -85,7 +86,7 @@ pub fn run(inventory: &str, files: &[(&str, &[u8])]) -> Run {
 
 /// Makes all that a site is made of but kickstarts. No line of it holds what is not a character of a text.
 fn site(inventory: &Arc<Inventory>, diagnostics: &mut Diagnostics) {
-    let plan = BootPlan::new(inventory, diagnostics);
+    let plan = BootPlan::new(inventory, Handing::Files, diagnostics);
     assert!(serde_json::to_string(&export::json(inventory)).is_ok());
     hostfile::write(inventory);
     let mut texts: Vec<(String, String)> = Vec::new();

@@ -79,13 +79,17 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ]),
     ("files", &[
         "boot", "diagnostic", "emit", "emit::dnsmasq", "emit::groups", "emit::hosts", "emit::lines",
-        "emit::template", "emit::zones", "generation", "inventory", "source"
+        "emit::template", "emit::zones", "generation", "inventory", "name", "source"
+    ]),
+    ("assemble", &[
+        "attribute", "boot", "compile", "description", "diagnostic", "expand", "files", "generation", "inventory",
+        "source"
     ]),
     ("simulate", &["boot", "dhcp", "emit", "files", "generation", "inventory", "name"]),
     ("readers", &[]),
     // the program
     ("cli", &[
-        "attribute", "boot", "compile", "description", "dhcp", "diagnostic", "emit", "emit::template", "eval", "expand",
+        "assemble", "attribute", "boot", "compile", "description", "dhcp", "diagnostic", "emit", "emit::template", "eval", "expand",
         "explain", "files", "generation", "inventory", "lint", "name", "picture", "profile", "readers", "shipped",
         "simulate", "source", "syntax", "text", "write"
     ]),
@@ -107,6 +111,7 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
     ("csv", &[("inventory::hostfile", "hosts as a table")]),
     ("encoding_rs", &[("syntax::encoding", "files in the encoding that their declaration names")]),
     ("flate2", &[("emit::diskless", "an initrd that the kernel finds behind any other")]),
+    ("git2", &[("source::git", "sites in git")]),
     ("minijinja", &[("emit::template", "templates"), ("emit::values", "what templates see, as its values")]),
     (
         "petgraph",
@@ -120,7 +125,7 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
     (
         "rayon",
         &[
-            ("cli::compile", "hosts are checked on all cores"),
+            ("assemble", "hosts are checked on all cores"),
             ("cli::publish", "hosts are written on all cores"),
             ("cli::review", "outputs are read on all cores"),
             ("compile", "variants are made on all cores"),
@@ -212,8 +217,9 @@ pub const WORLD: &[(&str, &[(&str, &str)])] = &[
             ("eval", "runs programs"),
             ("main", "exit codes"),
             ("readers", "runs the programs that read our outputs"),
+            ("source::fetch", "runs the program git"),
         ],
     ),
-    ("std::thread", &[("eval", "watches a program that runs")]),
-    ("std::time", &[("eval", "how long a program may run")]),
+    ("std::thread", &[("eval", "watches a program that runs"), ("source::fetch", "the same")]),
+    ("std::time", &[("eval", "how long a program may run"), ("source::fetch", "the same")]),
 ];

@@ -1,9 +1,13 @@
 //! Where text comes from: the files of a description, and places in them.
 //!
-//! This is the only file that reads the disk for the compiler. A [`SourceTree`] is all files of one
+//! This is the only folder that reads the disk for the compiler. A [`SourceTree`] is all files of one
 //! revision, read once, in name order; [`Sources`] holds the decoded text of what was parsed, so that
 //! a [`Span`] is twelve bytes and a diagnostic can still show its line. After it: [`crate::syntax`].
 #![allow(clippy::disallowed_methods)] // the door to files that are read
+
+pub mod fetch;
+pub mod git;
+pub mod revision;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -178,6 +182,57 @@ pub enum SourceError {
         /// [`MAX_FILE_BYTES`].
         limit: u64,
     },
+    /// The description of a site cannot be read.
+    #[error("the description of this site: {source}")]
+    OfSite {
+        /// Why.
+        source: Box<SourceError>,
+    },
+    /// A secret is not text.
+    #[error("the secret {0} is not UTF-8")]
+    NotText(PathBuf),
+    /// A git repository has no such revision, or cannot be read.
+    #[error("cannot read `{revision}` of the repository {repository}: {message}")]
+    Revision {
+        /// The repository.
+        repository: PathBuf,
+        /// Branch, tag or id.
+        revision: String,
+        /// What git says.
+        message: String,
+    },
+    /// A directory has no revisions.
+    #[error("{path} is in no git repository, so there is no revision `{revision}` of it")]
+    NotInGit {
+        /// The file of the inventory.
+        path: PathBuf,
+        /// What was asked for.
+        revision: String,
+    },
+    /// A git repository could not be brought here.
+    #[error("cannot fetch {url}: {message}")]
+    Fetch {
+        /// From where, without a password.
+        url: String,
+        /// What git says.
+        message: String,
+    },
+    /// A commit has no inventory where it should be.
+    #[error("the revision {revision} has no cluster.toml, cluster.json or cluster.d in `/{folder}`")]
+    NoSite {
+        /// The commit.
+        revision: String,
+        /// The folder of the site.
+        folder: String,
+    },
+    /// A file of an inventory in git is none that is read.
+    #[error("`{path}` is not read: {why}")]
+    Refused {
+        /// The file.
+        path: String,
+        /// Why not.
+        why: Refusal,
+    },
 }
 
 impl SourceError {
@@ -197,8 +252,25 @@ pub enum Refusal {
     TooLarge,
     /// Neither a file nor a directory.
     Special,
-    /// The files together are larger than [`MAX_TREE_BYTES`].
+    /// The files together are larger than [`MAX_TREE_BYTES`], or there are too many of them.
     TreeTooLarge,
+    /// A repository inside the repository, of which only the name is there.
+    Submodule,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LinkOutside => write!(f, "the symbolic link leads out of the description"),
+            Self::BrokenLink => write!(f, "the symbolic link leads nowhere, or to itself"),
+            Self::Special => write!(f, "this is neither a file nor a directory"),
+            Self::TooLarge => write!(f, "the file is larger than {MAX_FILE_BYTES} bytes"),
+            Self::TreeTooLarge => {
+                write!(f, "the files of this description are larger than {MAX_TREE_BYTES} bytes together, or too many")
+            }
+            Self::Submodule => write!(f, "this is a submodule, whose files are in another repository"),
+        }
+    }
 }
 
 /// All files of one revision of a description: path (relative, `/` between parts) to content.
@@ -312,6 +384,27 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, SourceError> {
         return Err(SourceError::TooLarge { path: path.to_path_buf(), bytes: metadata.len(), limit });
     }
     std::fs::read(path).map_err(|source| SourceError::read(path, source))
+}
+
+/// A secret as its file has it.
+#[derive(Clone)]
+pub struct SecretFile {
+    /// The text, without the line end that editors add.
+    pub text: String,
+    /// Whether others than the owner can read the file.
+    pub is_open: bool,
+}
+
+/// Reads a secret; none where there is no such file.
+///
+/// # Errors
+/// It cannot be read, or is not UTF-8.
+pub fn read_secret(path: &Path) -> Result<Option<SecretFile>, SourceError> {
+    use std::os::unix::fs::PermissionsExt;
+    let Ok(metadata) = path.metadata() else { return Ok(None) };
+    let text = String::from_utf8(read_file(path)?).map_err(|_| SourceError::NotText(path.to_path_buf()))?;
+    let is_open = metadata.permissions().mode() & 0o077 != 0;
+    Ok(Some(SecretFile { text: text.strip_suffix('\n').map(str::to_owned).unwrap_or(text), is_open }))
 }
 
 /// The files below a directory whose names end in one of `ends`, in the order of their paths; none where there is no

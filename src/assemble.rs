@@ -1,0 +1,233 @@
+//! One revision of a site, from its files to a generation that is checked as a whole.
+//!
+//! The passes of [`crate::compile`] read no disk; this is what they are given, and what is looked at when they are
+//! done: every host filled in once, every boot script made, every boot file there. `kgen check`, `kgen compile` and
+//! `kgen serve` all take a site this way, so that what is checked is what is served.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::attribute::{Secrets, Value};
+use crate::boot::Handing;
+use crate::compile::{Input, compile};
+use crate::description::{Description, load};
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::expand::Runner;
+use crate::files::{BootPlan, check_boot_files};
+use crate::generation::{Generation, HostFaults};
+use crate::inventory::{Host, Inventory, file};
+use crate::source::revision::Revision;
+use crate::source::{SourceError, Sources, Span, files_below, read_secret};
+
+/// What a generation is made with, beside the revision.
+#[derive(Clone, Copy)]
+pub struct Means<'m> {
+    /// The directory that paths of the inventory are relative to.
+    pub directory: &'m Path,
+    /// The text of a secret that is given elsewhere than in a file.
+    pub secret: &'m dyn Fn(&str) -> Option<String>,
+    /// For `<eval>`.
+    pub runner: Runner<'m>,
+    /// How hosts come to their kickstarts.
+    pub handing: Handing,
+}
+
+/// A generation, and what its machines do when they boot.
+#[derive(Debug)]
+pub struct Assembled {
+    /// The generation.
+    pub generation: Generation,
+    /// What every machine does at its next boot; none where the site does not say where its server is.
+    pub plan: Option<BootPlan>,
+}
+
+/// Reads, compiles and checks a revision. `None` where something is wrong that leaves nothing to be checked; all that
+/// is wrong is in `diagnostics`, and what has errors is not to be used.
+///
+/// # Errors
+/// Something cannot be read.
+pub fn assemble(
+    revision: &Revision,
+    means: Means,
+    sources: &mut Arc<Sources>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<Assembled>, SourceError> {
+    let mut read = Sources::default();
+    let made = read_both(revision, &mut read, diagnostics);
+    *sources = Arc::new(read);
+    let Some((inventory, description)) = made? else { return Ok(None) };
+    let inventory = Arc::new(inventory);
+    let secrets = read_secrets(&inventory, means, is_confined(revision), diagnostics)?;
+    let input = Input { sources, runner: means.runner, language: inventory.language, hosts: None };
+    let generation = compile(Arc::new(description), inventory, secrets, input, diagnostics);
+    check_hosts(&generation, diagnostics);
+    let plan = boot_plan(&generation, means, is_confined(revision), diagnostics)?;
+    Ok(Some(Assembled { generation, plan }))
+}
+
+fn read_both(
+    revision: &Revision,
+    sources: &mut Sources,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<(Inventory, Description)>, SourceError> {
+    let Some(inventory) = read_inventory(revision.inventory()?, sources, diagnostics) else { return Ok(None) };
+    let description = read_description(revision, &inventory, sources, diagnostics)?;
+    Ok(Some((inventory, description)))
+}
+
+/// Whoever writes to a repository decides what machines install, but not which files of the server anybody sees.
+pub fn is_confined(revision: &Revision) -> bool {
+    !matches!(revision, Revision::Directory(_))
+}
+
+/// Reads an inventory from its files. `None` where there is nothing to go on with, which was told.
+pub fn read_inventory(
+    files: Vec<(String, Vec<u8>)>,
+    sources: &mut Sources,
+    diagnostics: &mut Diagnostics,
+) -> Option<Inventory> {
+    let mut ids = Vec::new();
+    for (path, bytes) in files {
+        match String::from_utf8(bytes) {
+            Ok(text) => ids.push(sources.add(path, text.replace("\r\n", "\n"))),
+            Err(error) => {
+                let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+                let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+                let file = sources.add(path, String::new());
+                let message = format!("the inventory is not UTF-8 (first seen in line {line})");
+                diagnostics.push(Diagnostic::error(Span::new(file, 0, 0), message));
+                return None;
+            }
+        }
+    }
+    let inventory = file::read(&ids, sources, diagnostics);
+    // Without a [site] nothing else can be read, and that it is missing was told.
+    (!inventory.site.name.is_empty() || !diagnostics.has_errors()).then_some(inventory)
+}
+
+/// Reads the description of an inventory.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn read_description(
+    revision: &Revision,
+    inventory: &Inventory,
+    sources: &mut Sources,
+    diagnostics: &mut Diagnostics,
+) -> Result<Description, SourceError> {
+    let tree = revision
+        .description(&inventory.site.description)
+        .map_err(|error| SourceError::OfSite { source: Box::new(error) })?;
+    Ok(load(&tree, inventory.site.rolls.as_deref(), inventory.language, sources, diagnostics))
+}
+
+/// A path of the inventory as a path of this machine; none where a revision from elsewhere names one that is not its
+/// to name, which is told.
+fn local_path(
+    (path, place): (&Path, Option<Span>),
+    (what, directory): (&str, &Path),
+    confined: bool,
+    diagnostics: &mut Diagnostics,
+) -> Option<PathBuf> {
+    let inside =
+        path.components().all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
+    if confined && !inside {
+        let message = format!("`{what}` is `{}`; a site in git may name directories beside it only", path.display());
+        let fault = place.map(|place| Diagnostic::error(place, message));
+        let hint = "a relative path without `..`; it is looked up in the directory that --local names";
+        diagnostics.extend(fault.map(|fault| fault.hint(hint)));
+        return None;
+    }
+    Some(directory.join(path))
+}
+
+/// The secrets that the inventory names: those that are given, else from the secrets directory.
+///
+/// # Errors
+/// One is there and cannot be read.
+pub fn read_secrets(
+    inventory: &Inventory,
+    means: Means,
+    confined: bool,
+    diagnostics: &mut Diagnostics,
+) -> Result<Secrets, SourceError> {
+    let layers = [&inventory.attributes].into_iter().chain(inventory.os.values());
+    let layers = layers.chain(inventory.appliances.values().map(|appliance| &appliance.attributes));
+    let layers = layers.chain(inventory.hosts.values().map(|host| &host.attributes));
+    let mut names: BTreeMap<&str, Option<Span>> = BTreeMap::new();
+    for entry in layers.flat_map(|layer| layer.values()) {
+        if let Value::Secret { name, .. } = &entry.value {
+            names.entry(name).or_insert(entry.span);
+        }
+    }
+    let mut secrets = Secrets::default();
+    let place = inventory.site.span;
+    let what = ("secrets", means.directory);
+    let Some(directory) = local_path((&inventory.site.secrets, place), what, confined, diagnostics) else {
+        return Ok(secrets);
+    };
+    for (name, span) in names {
+        if let Some(text) = (means.secret)(name) {
+            secrets.insert(name, &text);
+            continue;
+        }
+        let path = directory.join(name);
+        let Some(found) = read_secret(&path)? else { continue };
+        if let Some(span) = span.filter(|_| found.is_open) {
+            let message = format!("the file of this secret, {}, can be read by others", path.display());
+            diagnostics.push(Diagnostic::note(span, message).hint(format!("chmod 600 {}", path.display())));
+        }
+        secrets.insert(name, &found.text);
+    }
+    Ok(secrets)
+}
+
+/// What every machine does at its next boot; reports what is wrong with it, and files that it needs and that are not
+/// among the site's boot files.
+///
+/// # Errors
+/// The boot files cannot be read.
+pub fn boot_plan(
+    generation: &Generation,
+    means: Means,
+    confined: bool,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<BootPlan>, SourceError> {
+    let inventory = &generation.inventory;
+    let Some(plan) = BootPlan::new(inventory, means.handing, diagnostics) else { return Ok(None) };
+    let Some((path, place)) = &inventory.site.boot_files else { return Ok(Some(plan)) };
+    let what = ("boot_files", means.directory);
+    let Some(from) = local_path((path, Some(*place)), what, confined, diagnostics) else { return Ok(Some(plan)) };
+    if !from.is_dir() {
+        let message = format!("there is no directory {} with boot files", from.display());
+        diagnostics.push(Diagnostic::error(*place, message));
+        return Ok(Some(plan));
+    }
+    let there = files_below(&from, &[])?;
+    let names = there.iter().filter_map(|path| Some(path.strip_prefix(&from).ok()?.to_string_lossy().into_owned()));
+    check_boot_files(inventory, &plan, &names.collect(), diagnostics);
+    Ok(Some(plan))
+}
+
+/// Fills in every host once, so that faults of single hosts are found before anything is written or served.
+pub fn check_hosts(generation: &Generation, diagnostics: &mut Diagnostics) {
+    let hosts: Vec<&Host> = generation.inventory.hosts.values().collect();
+    let checked = hosts.par_chunks(256).map(|hosts| {
+        let mut faults = HostFaults::default();
+        let mut buffer = Vec::new();
+        for host in hosts {
+            buffer.clear();
+            generation.emit(host, &mut buffer, &mut faults);
+        }
+        faults
+    });
+    let mut faults = checked.reduce(HostFaults::default, |mut all, faults| {
+        all.append(faults);
+        all
+    });
+    generation.check_commands(&mut faults);
+    faults.report(diagnostics);
+}
