@@ -16,7 +16,7 @@ use crate::command::check;
 use crate::condition::{ConditionId, Conditions, Truth};
 use crate::description::Description;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::emit::kickstart::kickstart;
+use crate::emit::kickstart::{Frame, kickstart};
 use crate::emit::script::{check_sections, is_shell};
 use crate::emit::{shell, template};
 use crate::expand::{Expansion, Runner, expand};
@@ -70,6 +70,7 @@ pub struct Input<'i> {
 struct Common<'c> {
     description: &'c Description,
     id: &'c str,
+    reports: bool,
     input: Input<'c>,
 }
 
@@ -89,7 +90,7 @@ pub fn compile(
     let wanted = |host: &&Host| input.hosts.is_none_or(|hosts| hosts.contains(&host.name));
     let hosts: Vec<&Host> = inventory.hosts.values().filter(wanted).collect();
     let groups = groups(&description, &inventory, &hosts, diagnostics);
-    let common = Common { description: &description, id: &id, input };
+    let common = Common { description: &description, id: &id, reports: inventory.reports(), input };
     let made = groups.par_iter().map(|(key, members)| {
         let mut faults = Diagnostics::default();
         let attributes = inventory.attributes(members[0]);
@@ -284,11 +285,11 @@ pub fn answers(conditions: &Conditions, attributes: &Attributes) -> Answers {
 }
 
 fn variant(common: &Common, key: &Key, attributes: &Attributes, diagnostics: &mut Diagnostics) -> Variant {
-    let Common { description, id, input } = common;
+    let Common { description, id, reports, input } = common;
     let (resolution, profile) = profile(description, (&key.root, &key.graph), attributes, *input, diagnostics);
     check::check(&profile, &key.target, diagnostics);
     check_sections(&profile, diagnostics);
-    let kickstart = kickstart(&profile, id, input.sources, 0);
+    let kickstart = kickstart(&profile, Frame { generation: id, reports: *reports, attempt: 0 }, input.sources);
     let by_shell = |section: &&Section| {
         section.interpreter.as_ref().is_none_or(|program| program.as_literal().is_none_or(|program| is_shell(&program)))
     };

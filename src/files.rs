@@ -98,20 +98,49 @@ pub fn configure_file(inventory: &Inventory, host: &Host, kickstart: &[u8]) -> O
     })
 }
 
+/// Programs that read boot scripts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loader {
+    /// iPXE.
+    Ipxe,
+    /// PXELINUX.
+    Pxelinux,
+    /// GRUB.
+    Grub,
+}
+
+impl Loader {
+    /// The script of a host for it.
+    pub fn script(self, name: &str, entry: &BootEntry) -> String {
+        match self {
+            Self::Ipxe => ipxe::script(name, entry),
+            Self::Pxelinux => pxelinux::configuration(name, entry),
+            Self::Grub => grub::configuration(name, entry),
+        }
+    }
+}
+
+/// Every name under which a loader may look for the script of a host.
+pub fn script_names(inventory: &Inventory, host: &Host) -> Vec<(Loader, Vec<String>)> {
+    let keys = keys(inventory, host);
+    let named = |folder: &str, names: [&[String]; 2], end: &str| -> Vec<String> {
+        names.into_iter().flatten().map(|name| format!("boot/{folder}{name}{end}")).collect()
+    };
+    vec![
+        (Loader::Ipxe, named("ipxe/", [&keys.hyphenated, &keys.ips], ".ipxe")),
+        (Loader::Pxelinux, named("pxelinux.cfg/", [&keys.typed, &keys.hexadecimal], "")),
+        (Loader::Grub, named("grub/grub.cfg-", [&keys.typed, &keys.hexadecimal], "")),
+    ]
+}
+
 /// The boot scripts of a host, under every name that a loader may look for.
 pub fn boot_scripts(inventory: &Inventory, plan: &BootPlan, host: &Host) -> Vec<(String, Arc<str>)> {
     let Some(entry) = plan.entry(host) else { return Vec::new() };
-    let name = host.name.as_str();
-    let keys = keys(inventory, host);
     let mut files = Vec::new();
-    let mut put = |folder: &str, names: &[&[String]], end: &str, script: String| {
-        let script: Arc<str> = script.into();
-        let names = names.iter().flat_map(|names| names.iter());
-        files.extend(names.map(|name| (format!("boot/{folder}{name}{end}"), Arc::clone(&script))));
-    };
-    put("ipxe/", &[&keys.hyphenated, &keys.ips], ".ipxe", ipxe::script(name, entry));
-    put("pxelinux.cfg/", &[&keys.typed, &keys.hexadecimal], "", pxelinux::configuration(name, entry));
-    put("grub/grub.cfg-", &[&keys.typed, &keys.hexadecimal], "", grub::configuration(name, entry));
+    for (loader, names) in script_names(inventory, host) {
+        let script: Arc<str> = loader.script(host.name.as_str(), entry).into();
+        files.extend(names.into_iter().map(|name| (name, Arc::clone(&script))));
+    }
     files
 }
 
@@ -293,7 +322,7 @@ pub fn check_boot_files(
 }
 
 /// Whether a file below `boot/` is one that kgen writes.
-fn is_generated(file: &str) -> bool {
+pub fn is_generated(file: &str) -> bool {
     let of_host = |(folder, is_ours): &(&str, IsOurs)| {
         let folder = folder.trim_start_matches("boot/");
         file.strip_prefix(folder).and_then(|name| name.strip_prefix('/')).is_some_and(is_ours)

@@ -12,7 +12,7 @@ use crate::cohort::{Cohort, SlotValue, Variant};
 use crate::command::check::check_filled;
 use crate::description::Description;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
-use crate::emit::kickstart::{Break, kickstart};
+use crate::emit::kickstart::{Break, Frame, kickstart};
 use crate::emit::prepare::{Prepared, Slot};
 use crate::emit::script::is_directive;
 use crate::emit::shell::ends_in_backslash;
@@ -261,7 +261,9 @@ impl Filling<'_> {
         let mut attempt = variant.kickstart.delimiters.0;
         while broken == Some(Break::HereDocument) && attempt < 1000 {
             attempt += 100;
-            let again = kickstart(&variant.profile, &self.generation.id, &self.generation.sources, attempt);
+            let reports = self.generation.inventory.reports();
+            let frame = Frame { generation: &self.generation.id, reports, attempt };
+            let again = kickstart(&variant.profile, frame, &self.generation.sources);
             let prepared = Prepared::new(&again.text, |_| None);
             out.truncate(start);
             let value = |index: usize, out: &mut Vec<u8>| {

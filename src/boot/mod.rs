@@ -5,6 +5,7 @@
 
 pub mod fill;
 pub mod fit;
+pub mod state;
 
 use std::net::Ipv4Addr;
 

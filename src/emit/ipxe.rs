@@ -99,6 +99,22 @@ pub fn script(name: &str, entry: &BootEntry) -> String {
     script.text
 }
 
+/// What a machine does for which there is no room now: it says so, waits, and asks for the same script again.
+pub fn busy(name: &str, position: usize, seconds: u32) -> String {
+    let plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let name: String = name.chars().filter(plain).collect();
+    let mut script = start();
+    script.line(format!("set pause:int32 {seconds}"));
+    script.line(format!("echo kgen: busy, position {position}"));
+    script.line(":start");
+    script.line("echo kgen: asking again in ${pause} seconds");
+    script.line("sleep ${pause}");
+    script.line(format!("chain --autofree --replace {name} ||"));
+    script.line(format!("set pause:int32 {}", seconds + 10));
+    script.line("goto start");
+    script.text
+}
+
 /// An argument with a space before it; the kernel takes one with spaces in it if it stands in quotes.
 pub fn word(argument: &str) -> String {
     if argument.contains(' ') { format!(" \"{argument}\"") } else { format!(" {argument}") }

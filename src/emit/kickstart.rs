@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::emit::script::{DIRECTIVES, is_directive};
-use crate::emit::shell;
+use crate::emit::{report, shell};
 use crate::name::AttributeName;
 use crate::profile::{Part, Profile, Section, SectionKind};
 use crate::source::{Sources, Span};
@@ -33,8 +33,20 @@ pub struct Kickstart {
     pub delicate: bool,
 }
 
-/// Writes a kickstart. `generation` is its header's; here-documents are numbered from `attempt` on at least.
-pub fn kickstart(profile: &Profile, generation: &str, sources: &Sources, attempt: usize) -> Kickstart {
+/// What a kickstart has beside its profile.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'f> {
+    /// The id of the generation, for the header.
+    pub generation: &'f str,
+    /// Whether the machine reports how far it is.
+    pub reports: bool,
+    /// Here-documents are numbered from this on at least.
+    pub attempt: usize,
+}
+
+/// Writes a kickstart.
+pub fn kickstart(profile: &Profile, frame: Frame, sources: &Sources) -> Kickstart {
+    let Frame { generation, reports, attempt } = frame;
     let scripts: String = profile.sections.iter().map(|section| shell::literals(&section.parts) + "\n").collect();
     let here = shell::free_delimiter(&scripts).max(attempt);
     let mut writer = Writer {
@@ -48,10 +60,13 @@ pub fn kickstart(profile: &Profile, generation: &str, sources: &Sources, attempt
     writer.header(generation);
     writer.commands();
     writer.packages();
-    for kind in [SectionKind::Pre, SectionKind::Post] {
-        profile.sections.iter().filter(|section| section.kind == kind).for_each(|section| writer.section(section));
-    }
+    let sections = |kind| profile.sections.iter().filter(move |section| section.kind == kind);
+    writer.report(reports, report::BEGIN);
+    sections(SectionKind::Pre).for_each(|section| writer.section(section));
+    writer.report(reports, report::PACKAGES);
+    sections(SectionKind::Post).for_each(|section| writer.section(section));
     writer.first_boot();
+    writer.report(reports, report::SUCCESS);
     let Writer { out: text, on_one_line, templates_on_one_line, .. } = writer;
     let literals = text.literals();
     let count = literals.lines().filter(|line| is_delimiter(line, here)).count();
@@ -240,6 +255,14 @@ impl Writer<'_> {
         self.push("\n", origin);
         self.script(&section.parts, self.here, origin);
         self.end();
+    }
+
+    /// What tells the server how far the installation is.
+    fn report(&mut self, reports: bool, (section, body): (&str, &str)) {
+        if reports {
+            self.push(format!("\n{section} --interpreter={SHELL}\n{}{body}", report::FUNCTION), Origin::Generated);
+            self.end();
+        }
     }
 
     /// The text of a script from its first line that says something.

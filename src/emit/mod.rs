@@ -16,6 +16,7 @@ pub mod kickstart;
 pub mod lines;
 pub mod prepare;
 pub mod pxelinux;
+pub mod report;
 pub mod script;
 pub mod shell;
 pub mod svg;

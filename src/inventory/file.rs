@@ -13,7 +13,7 @@ use crate::inventory::hosts::{Hosts, hosts};
 use crate::inventory::platform::Used;
 use crate::inventory::table::{Origin, Table};
 use crate::inventory::value::layer;
-use crate::inventory::{Host, Inventory, action, actions, check, networks, range, site};
+use crate::inventory::{Host, Inventory, action, actions, check, networks, range, serve, site};
 use crate::source::{FileId, Sources, Span};
 
 /// From this size on, a file is read in pieces.
@@ -209,6 +209,7 @@ fn head(
     inventory.distributions = actions::distributions(&mut table, diagnostics);
     actions::actions(&mut table, &mut inventory.actions, diagnostics);
     inventory.loaders = actions::loaders(&mut table, diagnostics);
+    inventory.serve = serve::serve(&mut table, diagnostics);
     inventory.appliances = site::appliances(&mut table, (&mut defaults, &mut used), diagnostics);
     let context = Context { defaults: &defaults, inventory: &inventory };
     let mut hosts = hosts(&mut table, context, diagnostics);

@@ -20,6 +20,7 @@ pub mod network;
 pub mod networks;
 pub mod platform;
 pub mod range;
+pub mod serve;
 pub mod site;
 pub mod subnet;
 pub mod table;
@@ -37,6 +38,7 @@ use crate::inventory::address::HardwareAddress;
 use crate::inventory::intrinsic::{INTRINSIC, Own};
 use crate::inventory::network::Network;
 use crate::inventory::platform::Platform;
+use crate::inventory::serve::Serve;
 use crate::name::{
     ActionName, ApplianceName, AttributeName, DistributionName, HostName, ModuleName, NetworkName, RollName,
 };
@@ -64,6 +66,8 @@ pub struct Inventory {
     pub actions: BTreeMap<ActionName, BootAction>,
     /// The programs that firmware loads first.
     pub loaders: Loaders,
+    /// How the site is served; none where it does not say.
+    pub serve: Option<Serve>,
     /// By name.
     pub hosts: BTreeMap<HostName, Host>,
     /// SHA-256 over the files that it was read from.
@@ -323,6 +327,11 @@ impl Inventory {
             "target_major" => host.target[family().len()..].to_owned(),
             _ => return None,
         })
+    }
+
+    /// Whether kickstarts report to the server how far they are.
+    pub fn reports(&self) -> bool {
+        self.serve.as_ref().is_some_and(|serve| serve.report)
     }
 
     /// The network of an interface.

@@ -1,0 +1,196 @@
+//! `[serve]`: how the site's server behaves. Flags of `kgen serve` win over it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::inventory::subnet::Subnet;
+use crate::inventory::table::Table;
+use crate::inventory::value::{parsed, within, word};
+use crate::source::Span;
+
+/// How many requests of one kind are answered at a time, and how many wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slots {
+    /// Answered at a time.
+    pub slots: u32,
+    /// Waiting in line; who comes then is told to come again.
+    pub queue: u32,
+    /// At a time for one client, waiting or answered.
+    pub per_client: u32,
+}
+
+/// Who gets the token of a build with a boot script.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TokenTo {
+    /// Who asks from an address of the host.
+    #[default]
+    Host,
+    /// Who asks from the network that the host boots from: where DHCP gives machines other addresses than theirs.
+    Network,
+}
+
+/// `[serve]`.
+#[derive(Clone, Debug)]
+pub struct Serve {
+    /// Where machines are listened to.
+    pub listen: Vec<SocketAddr>,
+    /// The same, with TLS.
+    pub listen_tls: Vec<SocketAddr>,
+    /// The chain of certificates and the key, PEM, relative to the inventory.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Subnet>,
+    /// SHA-256 of the bearer tokens of operators, 64 hexadecimal digits, by their names.
+    pub operators: BTreeMap<String, String>,
+    /// Directories that are served below `/install/`, by name.
+    pub install: BTreeMap<String, (PathBuf, Span)>,
+    /// Requests of operators and browsers.
+    pub operator_slots: Slots,
+    /// Boot scripts, kickstarts, reports of machines.
+    pub boot_slots: Slots,
+    /// Files.
+    pub bulk_slots: Slots,
+    /// How long a token of a build lasts, in minutes, from the script or the last progress on.
+    pub token_minutes: u32,
+    /// Who gets it.
+    pub token_to: TokenTo,
+    /// How often an installation begins without being reported as done until the host is left alone.
+    pub attempts: u32,
+    /// How often a source is looked at, in seconds.
+    pub poll_seconds: u32,
+    /// How many events are kept.
+    pub events: u32,
+    /// Whether kickstarts report how far they are, and success.
+    pub report: bool,
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 0], 8080))],
+            listen_tls: Vec::new(),
+            tls: None,
+            trusted_proxies: Vec::new(),
+            operators: BTreeMap::new(),
+            install: BTreeMap::new(),
+            operator_slots: Slots { slots: 64, queue: 256, per_client: 32 },
+            boot_slots: Slots { slots: 256, queue: 4096, per_client: 16 },
+            bulk_slots: Slots { slots: 128, queue: 1024, per_client: 8 },
+            token_minutes: 240,
+            token_to: TokenTo::Host,
+            attempts: 5,
+            poll_seconds: 30,
+            events: 100_000,
+            report: true,
+        }
+    }
+}
+
+/// Reads `[serve]`; none where there is no such section.
+pub fn serve(table: &mut Table, diagnostics: &mut Diagnostics) -> Option<Serve> {
+    let mut table = table.section("serve", diagnostics)?;
+    let mut serve = Serve::default();
+    if let Some(listen) = sockets(&mut table, "listen", diagnostics) {
+        serve.listen = listen;
+    }
+    serve.listen_tls = sockets(&mut table, "listen_tls", diagnostics).unwrap_or_default();
+    let certificate = table.text("certificate", diagnostics);
+    let key = table.text("key", diagnostics);
+    serve.tls = certificate.zip(key).map(|((certificate, _), (key, _))| (certificate.into(), key.into()));
+    if !serve.listen_tls.is_empty() && serve.tls.is_none() {
+        let fault = Diagnostic::error(table.span(), "`listen_tls` needs a `certificate` and a `key`");
+        diagnostics.push(fault.hint("the paths of two PEM files"));
+    }
+    for (text, span) in table.texts("trusted_proxies", diagnostics).unwrap_or_default() {
+        serve.trusted_proxies.extend(parsed(network(&text), span, diagnostics));
+    }
+    serve.operators = operators(&mut table, diagnostics);
+    serve.install = install(&mut table, diagnostics);
+    slots(&mut table, "operator_slots", &mut serve.operator_slots, diagnostics);
+    slots(&mut table, "boot_slots", &mut serve.boot_slots, diagnostics);
+    slots(&mut table, "bulk_slots", &mut serve.bulk_slots, diagnostics);
+    let mut number = |key, into: &mut u32, range| {
+        if let Some(found) = within(&mut table, key, range, diagnostics) {
+            *into = found;
+        }
+    };
+    number("token_minutes", &mut serve.token_minutes, 1..=100_000);
+    number("attempts", &mut serve.attempts, 1..=1000);
+    number("poll_seconds", &mut serve.poll_seconds, 1..=86_400);
+    number("events", &mut serve.events, 100..=10_000_000);
+    if word(&mut table, "token_to", &["host", "network"], diagnostics).as_deref() == Some("network") {
+        serve.token_to = TokenTo::Network;
+    }
+    serve.report = table.truth("report", diagnostics).unwrap_or(serve.report);
+    table.finish(diagnostics);
+    Some(serve)
+}
+
+/// An address, or a network of them.
+fn network(text: &str) -> Result<Subnet, String> {
+    match text.parse::<IpAddr>() {
+        Ok(IpAddr::V4(_)) => Subnet::parse(&format!("{text}/32")),
+        Ok(IpAddr::V6(_)) => Subnet::parse(&format!("{text}/128")),
+        Err(_) => Subnet::parse(text),
+    }
+}
+
+fn sockets(table: &mut Table, key: &'static str, diagnostics: &mut Diagnostics) -> Option<Vec<SocketAddr>> {
+    let texts = table.texts(key, diagnostics)?;
+    let socket = |(text, span): (String, Span)| {
+        let read = text.parse::<SocketAddr>().map_err(|_| {
+            format!("`{}` is not an address and a port, such as `10.1.1.1:80` or `[::]:80`", text.escape_debug())
+        });
+        parsed(read, span, diagnostics)
+    };
+    Some(texts.into_iter().filter_map(socket).collect())
+}
+
+fn operators(table: &mut Table, diagnostics: &mut Diagnostics) -> BTreeMap<String, String> {
+    let Some(table) = table.table("operators", diagnostics) else { return BTreeMap::new() };
+    let mut operators = BTreeMap::new();
+    for (name, _, value) in table.entries() {
+        let hash = value.text().and_then(|text| text.strip_prefix("sha256:"));
+        let hash = hash.filter(|hash| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        if let Some(hash) = hash {
+            operators.insert(name.to_owned(), hash.to_ascii_lowercase());
+            continue;
+        }
+        let message = format!("the token of the operator `{name}` is not `sha256:` and 64 hexadecimal digits");
+        let hint = "`kgen operator NAME` makes a token, and the line that stands here";
+        diagnostics.push(Diagnostic::error(value.span, message).hint(hint));
+    }
+    operators
+}
+
+fn install(table: &mut Table, diagnostics: &mut Diagnostics) -> BTreeMap<String, (PathBuf, Span)> {
+    let Some(table) = table.table("install", diagnostics) else { return BTreeMap::new() };
+    let mut trees = BTreeMap::new();
+    for (name, place, value) in table.entries() {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+');
+        if name.starts_with('.') || name.is_empty() || !name.bytes().all(plain) || name == "sbin" {
+            let message = format!("`{name}` cannot be the name of a tree below `/install/`");
+            diagnostics.push(Diagnostic::error(place, message).hint("letters, digits and `._-+`; `sbin` is taken"));
+        }
+        match value.text().filter(|text| !text.is_empty()) {
+            Some(path) => drop(trees.insert(name.to_owned(), (path.into(), value.span))),
+            None => diagnostics.push(value.wrong_type(name, "the path of a directory")),
+        }
+    }
+    trees
+}
+
+fn slots(table: &mut Table, key: &'static str, slots: &mut Slots, diagnostics: &mut Diagnostics) {
+    let Some(mut table) = table.table(key, diagnostics) else { return };
+    let mut number = |key, into: &mut u32, least| {
+        if let Some(found) = within(&mut table, key, least..=1_000_000, diagnostics) {
+            *into = found;
+        }
+    };
+    number("slots", &mut slots.slots, 1);
+    number("queue", &mut slots.queue, 0);
+    number("per_client", &mut slots.per_client, 1);
+    table.finish(diagnostics);
+}
