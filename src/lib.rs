@@ -85,9 +85,13 @@ pub mod picture;
 pub mod profile;
 pub mod readers;
 pub mod resolve;
+#[cfg(feature = "serve")]
+pub mod server;
 pub mod shipped;
 pub mod simulate;
 pub mod source;
+#[cfg(feature = "serve")]
+pub mod store;
 pub mod syntax;
 pub mod text;
 pub mod write;

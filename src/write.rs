@@ -42,6 +42,28 @@ impl WriteError {
     }
 }
 
+/// Takes a socket away that nobody listens at.
+///
+/// # Errors
+/// Something else has its name, or it cannot be taken away.
+pub fn remove_socket(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    match path.symlink_metadata() {
+        Ok(metadata) if metadata.file_type().is_socket() => std::fs::remove_file(path),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "this is no socket")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Lets its owner and its group use a socket, and nobody else.
+///
+/// # Errors
+/// It is another's.
+pub fn open_to_group(path: &Path) -> io::Result<()> {
+    std::fs::set_permissions(path, Permissions::from_mode(0o660))
+}
+
 /// A directory that goes away with it, for files that are looked at before they are written for good.
 #[derive(Debug)]
 pub struct Scratch(tempfile::TempDir);

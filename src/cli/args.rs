@@ -90,6 +90,36 @@ pub enum Command {
     List(List),
     /// Write a starter site into a new directory
     Init(Init),
+    /// Serve boot scripts, kickstarts and files to machines, and follow the site's source
+    #[cfg(feature = "serve")]
+    Serve(Serve),
+    /// Say what hosts do at their next boot
+    #[cfg(feature = "serve")]
+    Boot(Boot),
+    /// Show what is served, and where every host is between its order and its disk
+    #[cfg(feature = "serve")]
+    Status(Status),
+    /// Show what happened to hosts
+    #[cfg(feature = "serve")]
+    Events(Events),
+    /// Have the server look at its source now
+    #[cfg(feature = "serve")]
+    Refresh(Remote),
+    /// Have the server go back to what it served before, or to a revision, and stay there
+    #[cfg(feature = "serve")]
+    Rollback(Rollback),
+    /// Have the server follow its source again
+    #[cfg(feature = "serve")]
+    Follow(Remote),
+    /// Give a host or an appliance a revision of its own
+    #[cfg(feature = "serve")]
+    Pin(Pin),
+    /// Give it again what all get
+    #[cfg(feature = "serve")]
+    Unpin(Unpin),
+    /// Make a token for an operator
+    #[cfg(feature = "serve")]
+    Operator(Operator),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -318,4 +348,149 @@ pub struct Init {
     /// The directory, new or empty
     #[arg(value_hint = ValueHint::DirPath)]
     pub dir: PathBuf,
+}
+
+/// `kgen serve`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Where the state is kept; with a site in git also its copy, and what its paths are relative to
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/kgen", value_hint = ValueHint::DirPath)]
+    pub state: PathBuf,
+    /// The operators' socket [default: kgen.sock in the directory of the state]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub socket: Option<PathBuf>,
+    /// Where machines are listened to [default: the inventory's, else [::]:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Vec<std::net::SocketAddr>,
+    /// The most connections that are open at a time
+    #[arg(long, value_name = "NUMBER", default_value_t = 16_384)]
+    pub connections: usize,
+    /// Run the programs of `<eval>` where the inventory allows it: whoever writes the description runs them here
+    #[arg(long)]
+    pub allow_eval: bool,
+    /// How the log is written
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// Log every request
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// How the log is written.
+#[cfg(feature = "serve")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// JSON, a line each
+    Json,
+}
+
+/// Which server is asked.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub struct Remote {
+    /// The socket of a server of this machine [default: /run/kgen/kgen.sock or /var/lib/kgen/kgen.sock]
+    #[arg(long, value_name = "FILE", conflicts_with = "server", value_hint = ValueHint::AnyPath)]
+    pub socket: Option<PathBuf>,
+    /// A server elsewhere; `KGEN_TOKEN` holds the operator's token
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// The certificates that are trusted, PEM, for https
+    #[arg(long, value_name = "FILE", requires = "server", value_hint = ValueHint::FilePath)]
+    pub ca: Option<PathBuf>,
+}
+
+/// `kgen boot`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub struct Boot {
+    /// Hosts, or @APPLIANCE for all of an appliance, and then the boot action; `declared` leaves it to the inventory
+    #[arg(required = true, num_args = 2.., value_name = "HOST.. ACTION")]
+    pub hosts_and_action: Vec<String>,
+    /// The server.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// `kgen status`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Only this host
+    pub host: Option<String>,
+    /// Only hosts in this state: armed, script-served, kickstart-fetched, installing, installed, local, failed, stuck
+    #[arg(long, value_name = "STATE", conflicts_with = "host")]
+    pub state: Option<String>,
+    /// The server.
+    #[command(flatten)]
+    pub remote: Remote,
+    /// How it is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// `kgen events`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub struct Events {
+    /// Only of this host
+    pub host: Option<String>,
+    /// Wait for more
+    #[arg(long, short)]
+    pub follow: bool,
+    /// How many of the past
+    #[arg(long, value_name = "NUMBER", default_value_t = 50)]
+    pub last: u32,
+    /// The server.
+    #[command(flatten)]
+    pub remote: Remote,
+    /// How it is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// `kgen rollback`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub struct Rollback {
+    /// Branch, tag, commit, or the id of the generation before [default: what was served before]
+    pub to: Option<String>,
+    /// The server.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// `kgen pin`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub struct Pin {
+    /// A host, or @APPLIANCE
+    pub target: String,
+    /// Branch, tag or commit
+    #[arg(value_name = "REVISION")]
+    pub to: String,
+    /// The server.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// `kgen unpin`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub struct Unpin {
+    /// A host, or @APPLIANCE
+    pub target: String,
+    /// The server.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// `kgen operator`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub struct Operator {
+    /// Who it is for
+    pub name: String,
 }

@@ -11,9 +11,15 @@ mod inventory;
 mod list;
 mod locate;
 mod manual;
+#[cfg(feature = "serve")]
+mod operate;
 mod profile;
 mod publish;
+#[cfg(feature = "serve")]
+mod remote;
 mod review;
+#[cfg(feature = "serve")]
+mod serve;
 mod session;
 mod simulate;
 mod table;
@@ -55,6 +61,26 @@ pub fn run() -> ExitCode {
         Command::Graph(arguments) => graph::run(&mut session, &arguments),
         Command::List(arguments) => list::run(&mut session, &arguments),
         Command::Init(arguments) => init::run(&mut session, &arguments),
+        #[cfg(feature = "serve")]
+        Command::Serve(arguments) => serve::run(&session, &arguments),
+        #[cfg(feature = "serve")]
+        Command::Boot(arguments) => operate::boot(&session, &arguments),
+        #[cfg(feature = "serve")]
+        Command::Status(arguments) => operate::status(&session, &arguments),
+        #[cfg(feature = "serve")]
+        Command::Events(arguments) => operate::events(&session, &arguments),
+        #[cfg(feature = "serve")]
+        Command::Refresh(remote) => operate::order(&session, &remote, "refresh"),
+        #[cfg(feature = "serve")]
+        Command::Follow(remote) => operate::order(&session, &remote, "follow"),
+        #[cfg(feature = "serve")]
+        Command::Rollback(arguments) => operate::rollback(&session, &arguments),
+        #[cfg(feature = "serve")]
+        Command::Pin(arguments) => operate::pin(&session, &arguments),
+        #[cfg(feature = "serve")]
+        Command::Unpin(arguments) => operate::unpin(&session, &arguments),
+        #[cfg(feature = "serve")]
+        Command::Operator(arguments) => operate::operator(&session, &arguments),
         Command::Completions { shell } => manual::completions(&mut session, shell),
         Command::Man { dir } => manual::pages(&dir),
     };
@@ -77,11 +103,11 @@ fn format_of(command: &Command) -> Format {
         Command::Explain(arguments) => arguments.printed.format,
         Command::List(arguments) => arguments.printed.format,
         Command::Simulate(arguments) => arguments.printed.format,
-        Command::Inventory(_)
-        | Command::Graph(_)
-        | Command::Init(_)
-        | Command::Completions { .. }
-        | Command::Man { .. } => Format::Text,
+        #[cfg(feature = "serve")]
+        Command::Status(arguments) => arguments.printed.format,
+        #[cfg(feature = "serve")]
+        Command::Events(arguments) => arguments.printed.format,
+        _ => Format::Text,
     }
 }
 

@@ -68,7 +68,8 @@ impl From<io::Error> for Failure {
 /// One run.
 #[derive(Debug)]
 pub struct Session {
-    options: Global,
+    /// The options of every command.
+    pub options: Global,
     /// How results are printed.
     pub format: Format,
     /// What was found so far.

@@ -11,6 +11,8 @@ pub mod revision;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs::{File, Metadata};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -384,6 +386,38 @@ pub fn read_file(path: &Path) -> Result<Vec<u8>, SourceError> {
         return Err(SourceError::TooLarge { path: path.to_path_buf(), bytes: metadata.len(), limit });
     }
     std::fs::read(path).map_err(|source| SourceError::read(path, source))
+}
+
+/// Opens a file at a path below a directory; none where there is none, or no plain file. Links are followed within the
+/// directory.
+///
+/// # Errors
+/// It is there and cannot be read.
+pub fn open_below(directory: &Path, path: &[&str]) -> Result<Option<(File, Metadata)>, SourceError> {
+    let fail = |path: &Path, source: std::io::Error| match source.kind() {
+        // A name that is too long, a file where a directory should be: there is nothing.
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename => Ok(None),
+        _ => Err(SourceError::read(path, source)),
+    };
+    let root = directory.canonicalize().map_err(|source| SourceError::read(directory, source))?;
+    let wanted = path.iter().fold(root.clone(), |path, part| path.join(part));
+    let found = match wanted.canonicalize() {
+        Ok(found) if found.starts_with(&root) => found,
+        Ok(_) => return Ok(None),
+        Err(source) => return fail(&wanted, source),
+    };
+    // A pipe or a device would be waited for.
+    match found.metadata() {
+        Ok(metadata) if metadata.is_file() => {}
+        Ok(_) => return Ok(None),
+        Err(source) => return fail(&found, source),
+    }
+    let file = match File::open(&found) {
+        Ok(file) => file,
+        Err(source) => return fail(&found, source),
+    };
+    let metadata = file.metadata().map_err(|source| SourceError::read(&found, source))?;
+    Ok(Some((file, metadata)))
 }
 
 /// A secret as its file has it.

@@ -87,17 +87,30 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ]),
     ("simulate", &["boot", "dhcp", "emit", "files", "generation", "inventory", "name"]),
     ("readers", &[]),
+    // the server: what is below `server::http` knows nothing of HTTP's types
+    ("store", &["boot", "name"]),
+    ("server::request", &["inventory"]),
+    ("server::answer", &[]),
+    ("server::admission", &["inventory"]),
+    ("server::access", &["boot", "inventory", "server::request"]),
+    ("server", &[
+        "assemble", "boot", "compile", "diagnostic", "emit", "eval", "expand", "explain", "files", "generation",
+        "inventory", "name", "picture", "server::access", "server::admission", "server::answer", "server::request",
+        "source", "store", "write"
+    ]),
     // the program
     ("cli", &[
         "assemble", "attribute", "boot", "compile", "description", "dhcp", "diagnostic", "emit", "emit::template", "eval", "expand",
-        "explain", "files", "generation", "inventory", "lint", "name", "picture", "profile", "readers", "shipped",
-        "simulate", "source", "syntax", "text", "write"
+        "explain", "files", "generation", "inventory", "lint", "name", "picture", "profile", "readers", "server",
+        "server::access", "shipped", "simulate", "source", "store", "syntax", "text", "write"
     ]),
 ];
 
 /// Each foreign crate and the files or folders that use it: its door, and where there are several, why.
 pub const DOORS: &[(&str, &[(&str, &str)])] = &[
+    ("arc_swap", &[("server", "what is served is exchanged while it is read")]),
     ("annotate_snippets", &[("diagnostic", "rendering for people")]),
+    ("bytes", &[("cli::remote", "bodies"), ("server", "bodies that are not copied")]),
     (
         "clap",
         &[
@@ -111,8 +124,34 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
     ("csv", &[("inventory::hostfile", "hosts as a table")]),
     ("encoding_rs", &[("syntax::encoding", "files in the encoding that their declaration names")]),
     ("flate2", &[("emit::diskless", "an initrd that the kernel finds behind any other")]),
+    (
+        "getrandom",
+        &[
+            ("cli::operate", "tokens of operators"),
+            ("server::admission", "who waits comes back at different times"),
+            ("server::serving", "tokens of builds"),
+        ],
+    ),
     ("git2", &[("source::git", "sites in git")]),
-    ("minijinja", &[("emit::template", "templates"), ("emit::values", "what templates see, as its values")]),
+    (
+        "hyper",
+        &[
+            ("cli::remote", "asks a server"),
+            ("server::http", "requests and answers"),
+            ("server::listen", "connections"),
+        ],
+    ),
+    ("hyper_util", &[("cli::remote", "hyper on tokio"), ("server::listen", "the same")]),
+    ("listenfd", &[("server", "sockets that systemd hands over")]),
+    (
+        "minijinja",
+        &[
+            ("emit::template", "templates"),
+            ("emit::values", "what templates see, as its values"),
+            ("server::page", "pages"),
+        ],
+    ),
+    ("notify", &[("server", "tells of changes in a directory")]),
     (
         "petgraph",
         &[
@@ -121,6 +160,7 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("resolve", "walks the orders of a graph"),
         ],
     ),
+    ("prometheus_client", &[("server::metrics", "measurements")]),
     ("quick_xml", &[("syntax::xml", "XML")]),
     (
         "rayon",
@@ -133,8 +173,12 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("inventory::file", "the pieces of a large inventory are read on all cores"),
         ],
     ),
+    ("rusqlite", &[("store", "the state on disk")]),
     ("rust_embed", &[("shipped", "the shipped description")]),
     ("rust_sugiyama", &[("emit::svg", "places the modules of a picture")]),
+    ("rustix", &[("server", "the limit of descriptors")]),
+    ("rustls", &[("cli::remote", "TLS"), ("server::listen", "TLS")]),
+    ("sd_notify", &[("server", "tells systemd that it serves")]),
     (
         "serde",
         &[
@@ -149,19 +193,24 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("name", "names are texts in JSON"),
             ("picture", "the graph as JSON"),
             ("profile", "kinds of sections as words in JSON"),
+            ("server", "answers as JSON, and what pages show"),
             ("simulate", "stages as JSON"),
+            ("store", "events as JSON"),
         ],
     ),
     (
         "serde_json",
         &[
             ("cli::compile", "the summary"),
+            ("cli::operate", "orders, and what a server answers"),
             ("cli::profile", "reads the file of --attributes"),
+            ("cli::remote", "orders, and what a server answers"),
             ("cli::session", "prints every JSON"),
             ("diagnostic", "faults as lines of JSON"),
             ("emit::kea", "the configuration of Kea"),
             ("inventory::document", "inventories in JSON"),
             ("inventory::export", "inventories in JSON"),
+            ("server", "orders and answers"),
         ],
     ),
     (
@@ -171,11 +220,22 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("description", "the digest of a tree"),
             ("emit::zones", "the serial numbers of zones"),
             ("inventory::file", "the digest of an inventory"),
+            ("server::access", "what is kept of operators' tokens"),
         ],
     ),
     ("strsim", &[("name", "the nearest name")]),
     ("tempfile", &[("write", "files whole or not at all")]),
-    ("thiserror", &[("source", "the errors of its door"), ("write", "the errors of its door")]),
+    (
+        "thiserror",
+        &[
+            ("source", "the errors of its door"),
+            ("store", "the errors of its door"),
+            ("write", "the errors of its door"),
+        ],
+    ),
+    ("tokio", &[("cli::remote", "waits for a server"), ("server", "waits for machines"), ("store", "is waited for")]),
+    ("tokio_io_timeout", &[("server::listen", "who takes nothing is not waited for")]),
+    ("tokio_rustls", &[("cli::remote", "TLS"), ("server::listen", "TLS")]),
     (
         "toml",
         &[
@@ -184,6 +244,8 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("inventory::table", "reads the tree"),
         ],
     ),
+    ("tracing", &[("server", "the log")]),
+    ("tracing_subscriber", &[("cli::serve", "how the log is written")]),
     ("walkdir", &[("source", "trees of files")]),
 ];
 
@@ -196,7 +258,9 @@ pub const WORLD: &[(&str, &[(&str, &str)])] = &[
         &[
             ("cli::init", "the machine's source of chance"),
             ("readers", "reads and copies what was just written"),
+            ("server", "files that are sent, opened by `source`"),
             ("source", "reads files"),
+            ("store", "the directory of the state"),
             ("write", "writes files"),
         ],
     ),
@@ -204,9 +268,11 @@ pub const WORLD: &[(&str, &[(&str, &str)])] = &[
         "std::net",
         &[
             ("boot", "addresses; nothing is sent or received"),
+            ("cli::args", "the same"),
             ("dhcp", "the same"),
             ("emit", "the same"),
             ("inventory", "the same"),
+            ("server", "sockets"),
             ("simulate", "the same"),
         ],
     ),
@@ -220,6 +286,21 @@ pub const WORLD: &[(&str, &[(&str, &str)])] = &[
             ("source::fetch", "runs the program git"),
         ],
     ),
-    ("std::thread", &[("eval", "watches a program that runs"), ("source::fetch", "the same")]),
-    ("std::time", &[("eval", "how long a program may run"), ("source::fetch", "the same")]),
+    (
+        "std::thread",
+        &[
+            ("eval", "watches a program that runs"),
+            ("source::fetch", "the same"),
+            ("store", "writes beside what answers"),
+        ],
+    ),
+    (
+        "std::time",
+        &[
+            ("eval", "how long a program may run"),
+            ("server", "how long a request may take"),
+            ("source::fetch", "how long a program may run"),
+            ("store", "when something happened"),
+        ],
+    ),
 ];

@@ -1,0 +1,270 @@
+//! `/api/v1`: for operators and their programs. `openapi.json` beside this file describes it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::boot::state::Happening;
+use crate::inventory::Host;
+use crate::name::{ActionName, HostName};
+use crate::server::answer::{Answer, kind};
+use crate::server::kickstart::not_ready;
+use crate::server::request::{Method, Request};
+use crate::server::serving::{Order, Serving};
+use crate::server::snapshot::{Served, Snapshot};
+use crate::server::view::{Filter, view, views};
+use crate::store::now;
+
+/// The description of this interface, `OpenAPI` 3.1.
+pub const OPENAPI: &str = include_str!("openapi.json");
+/// How many events one answer has, at most.
+const EVENTS: u32 = 1000;
+/// How long an answer waits for an event, in seconds.
+const LONGEST_WAIT: u64 = 25;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BootOrder {
+    hosts: Vec<String>,
+    action: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RollbackOrder {
+    #[serde(default)]
+    to: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PinOrder {
+    target: String,
+    revision: String,
+}
+
+#[derive(Serialize)]
+struct Done {
+    done: String,
+}
+
+/// Answers what operators ask; `path` is below `/api/v1`.
+pub async fn answer(serving: &Serving, request: &Request, path: &[&str]) -> Answer {
+    if let (Method::Get { .. }, ["openapi.json"]) = (request.method, path) {
+        return Answer::whole(kind::JSON, OPENAPI);
+    }
+    let operator = match serving.operator(request) {
+        Ok(operator) => operator,
+        Err(refusal) => return refusal,
+    };
+    match (request.method, path) {
+        (Method::Get { .. }, ["hosts"]) => hosts(serving, request),
+        (Method::Get { .. }, ["hosts", name]) => host(serving, name),
+        (Method::Get { .. }, ["events"]) => events(serving, request).await,
+        (Method::Get { .. }, ["generations"]) => generations(&serving.snapshot.load()),
+        (Method::Get { .. }, ["sightings"]) => match serving.store.sightings() {
+            Ok(sightings) => Answer::json(&sightings),
+            Err(error) => Answer::failure(&error.to_string()),
+        },
+        (Method::Post, ["boot"]) => boot(serving, request, &operator).await,
+        (Method::Post, ["refresh"]) => ordered(serving, &operator, Order::Refresh).await,
+        (Method::Post, ["follow"]) => ordered(serving, &operator, Order::Follow).await,
+        (Method::Post, ["rollback"]) => match parsed::<RollbackOrder>(request) {
+            Ok(order) => ordered(serving, &operator, Order::Rollback(order.to)).await,
+            Err(refusal) => refusal,
+        },
+        (Method::Post, ["pins"]) => match parsed::<PinOrder>(request) {
+            Ok(order) => ordered(serving, &operator, Order::Pin(order.target, order.revision)).await,
+            Err(refusal) => refusal,
+        },
+        (Method::Delete, ["pins", target]) => ordered(serving, &operator, Order::Unpin((*target).to_owned())).await,
+        (_, ["hosts" | "events" | "generations" | "sightings" | "openapi.json"] | ["hosts", _]) => {
+            not_allowed("GET, HEAD")
+        }
+        (_, ["boot" | "refresh" | "follow" | "rollback" | "pins"]) => not_allowed("POST"),
+        (_, ["pins", _]) => not_allowed("DELETE"),
+        _ => Answer::nothing(),
+    }
+}
+
+/// The answer to a method that is not that of a route.
+pub fn not_allowed(methods: &str) -> Answer {
+    Answer::refusal(405, &format!("this takes {methods}")).with("allow", methods)
+}
+
+fn parsed<T: for<'d> Deserialize<'d>>(request: &Request) -> Result<T, Answer> {
+    let body: &[u8] = if request.body.is_empty() { b"{}" } else { &request.body };
+    serde_json::from_slice(body).map_err(|error| Answer::refusal(400, &format!("this is not what is taken: {error}")))
+}
+
+async fn ordered(serving: &Serving, operator: &str, order: Order) -> Answer {
+    tracing::info!(operator, "{order:?}");
+    match serving.order(order).await {
+        Ok(done) => Answer::json(&Done { done }),
+        Err(fault) => Answer::refusal(409, &fault),
+    }
+}
+
+fn hosts(serving: &Serving, request: &Request) -> Answer {
+    let snapshot = serving.snapshot.load();
+    let Some(current) = snapshot.current.as_deref() else { return not_ready() };
+    let filter =
+        Filter { text: request.asked("q"), state: request.asked("state"), appliance: request.asked("appliance") };
+    Answer::json(&views(serving, &snapshot, current, filter))
+}
+
+fn host(serving: &Serving, name: &str) -> Answer {
+    let snapshot = serving.snapshot.load();
+    let Some(current) = snapshot.current.as_deref() else { return not_ready() };
+    let Some(host) = current.host(name) else {
+        return Answer::refusal(404, &format!("there is no host `{}`", name.escape_debug()));
+    };
+    Answer::json(&view(&snapshot, current, host, &serving.store.record(&host.name), now()))
+}
+
+/// Events after one; where there is none, it waits for one if it is asked to.
+async fn events(serving: &Serving, request: &Request) -> Answer {
+    let number = |key| request.asked(key).map(str::parse::<u64>).transpose();
+    let (Ok(after), Ok(wait), Ok(last)) = (number("after"), number("wait"), number("last")) else {
+        return Answer::refusal(400, "`after`, `last` and `wait` are numbers");
+    };
+    let after_id = after.and_then(|after| i64::try_from(after).ok()).unwrap_or_default();
+    let count = last.map_or(EVENTS, |last| u32::try_from(last).unwrap_or(EVENTS).clamp(1, EVENTS));
+    let host = request.asked("host").filter(|host| !host.is_empty());
+    let mut newest = serving.store.newest();
+    let until = tokio::time::Instant::now() + Duration::from_secs(wait.unwrap_or(0).min(LONGEST_WAIT));
+    loop {
+        newest.mark_unchanged();
+        match serving.store.events(host, after_id, count, last.is_some()) {
+            Ok(events) if events.is_empty() => {}
+            Ok(events) => return Answer::json(&events),
+            Err(error) => return Answer::failure(&error.to_string()),
+        }
+        if !matches!(tokio::time::timeout_at(until, newest.changed()).await, Ok(Ok(()))) {
+            return Answer::json(&Vec::<u8>::new());
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Generations<'g> {
+    generation: Option<&'g str>,
+    commit: Option<&'g str>,
+    since: Option<u64>,
+    previous: Option<&'g str>,
+    held: Option<&'g str>,
+    broken: Option<BrokenView<'g>>,
+    pins: Vec<PinView<'g>>,
+    history: &'g [crate::server::snapshot::Past],
+}
+
+#[derive(Serialize)]
+struct BrokenView<'g> {
+    revision: &'g str,
+    report: &'g str,
+    at: u64,
+}
+
+#[derive(Serialize)]
+struct PinView<'g> {
+    target: &'g str,
+    revision: &'g str,
+    generation: Option<&'g str>,
+    fault: &'g str,
+}
+
+fn generations(snapshot: &Snapshot) -> Answer {
+    let current = snapshot.current.as_deref();
+    let pin = |pin: &'_ crate::server::snapshot::Pin| -> serde_json::Value {
+        let generation = pin.served.as_deref().map(Served::id);
+        let view = PinView { target: &pin.target, revision: &pin.revision, generation, fault: &pin.fault };
+        serde_json::to_value(view).unwrap_or_default()
+    };
+    let mut value = serde_json::to_value(Generations {
+        generation: current.map(Served::id),
+        commit: current.and_then(|served| served.commit.as_deref()),
+        since: current.map(|served| served.made),
+        previous: snapshot.previous.as_deref().map(Served::id),
+        held: snapshot.held.as_deref(),
+        broken: snapshot.broken.as_ref().map(|broken| BrokenView {
+            revision: &broken.revision,
+            report: &broken.report,
+            at: broken.at,
+        }),
+        pins: Vec::new(),
+        history: &snapshot.history,
+    })
+    .unwrap_or_default();
+    value["pins"] = snapshot.pins.iter().map(pin).collect();
+    Answer::json(&value)
+}
+
+/// Sets what hosts do at their next boot, for all of them or for none.
+async fn boot(serving: &Serving, request: &Request, operator: &str) -> Answer {
+    let order = match parsed::<BootOrder>(request) {
+        Ok(order) => order,
+        Err(refusal) => return refusal,
+    };
+    let snapshot = serving.snapshot.load_full();
+    let Some(current) = snapshot.current.as_deref() else { return not_ready() };
+    let hosts = match chosen(current, &order.hosts) {
+        Ok(hosts) => hosts,
+        Err(fault) => return Answer::refusal(400, &fault),
+    };
+    let action = match action(&snapshot, current, &hosts, &order.action) {
+        Ok(action) => action,
+        Err(fault) => return Answer::refusal(400, &fault),
+    };
+    let ordered =
+        |host: &HostName| (host.clone(), Happening::Ordered { action: action.clone(), by: operator.to_owned() });
+    let all = hosts.iter().map(|host| ordered(&host.name)).collect();
+    match serving.store.all_happened(all, &request.client.shown()).await {
+        Ok(()) => {
+            let count = hosts.len();
+            tracing::info!(operator, action = order.action, hosts = count, "ordered");
+            let plural = if count == 1 { "" } else { "s" };
+            Answer::json(&Done { done: format!("{count} host{plural}: {} at the next boot", order.action) })
+        }
+        Err(error) => Answer::failure(&error.to_string()),
+    }
+}
+
+/// The hosts of these names; `@NAME` are all of an appliance.
+fn chosen<'s>(current: &'s Served, names: &[String]) -> Result<Vec<&'s Host>, String> {
+    let inventory = &current.generation().inventory;
+    let mut hosts = Vec::new();
+    for name in names {
+        if let Some(appliance) = name.strip_prefix('@') {
+            let before = hosts.len();
+            hosts.extend(inventory.hosts.values().filter(|host| host.appliance.as_str() == appliance));
+            if hosts.len() == before {
+                return Err(format!("there is no host of an appliance `{}`", appliance.escape_debug()));
+            }
+        } else {
+            let known = inventory.hosts.keys().map(HostName::as_str);
+            let near = || crate::name::nearest(name, known).map(|near| format!("; did you mean `{near}`?"));
+            let none = || format!("there is no host `{}`{}", name.escape_debug(), near().unwrap_or_default());
+            hosts.push(current.host(name).ok_or_else(none)?);
+        }
+    }
+    if hosts.is_empty() { Err("no host is named".to_owned()) } else { Ok(hosts) }
+}
+
+/// The action, if all of the hosts can do it; none where the inventory is to decide.
+fn action(snapshot: &Snapshot, current: &Served, hosts: &[&Host], word: &str) -> Result<Option<ActionName>, String> {
+    if word == "declared" {
+        return Ok(None);
+    }
+    let actions = &current.generation().inventory.actions;
+    let known = || actions.keys().map(ActionName::as_str).collect::<Vec<_>>();
+    let action = ActionName::new(word).filter(|action| actions.contains_key(action));
+    let action = action.ok_or_else(|| {
+        format!("there is no boot action `{}`; there are {}, and declared", word.escape_debug(), known().join(", "))
+    })?;
+    for host in hosts {
+        let (served, host) = snapshot.of(current, host);
+        let plan = served.plan().ok_or("[site] has no `server`, so there is nothing to boot from")?;
+        plan.entry_of(host, &action).map_err(|fault| format!("{}: {fault}", host.name))?;
+    }
+    Ok(Some(action))
+}

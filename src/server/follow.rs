@@ -1,0 +1,445 @@
+//! Who follows the source: a new revision is compiled and checked as a whole, then it is what is served, in one step. A
+//! broken one is told, and the last good one stays.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::assemble::{Assembled, Means, assemble};
+use crate::boot::Handing;
+use crate::boot::state::{Happening, Order as HostOrder};
+use crate::diagnostic::{Diagnostics, Severity, to_text};
+use crate::eval;
+use crate::expand::Program;
+use crate::inventory::serve::Serve;
+use crate::server::serving::{Order, Serving, limits};
+use crate::server::snapshot::{Broken, Past, Pin, Served, Snapshot};
+use crate::source::Sources;
+use crate::source::revision::{Origin, Revision};
+use crate::store::now;
+
+/// How many generations the history has.
+const HISTORY: usize = 50;
+/// The longest report of a broken revision, in bytes.
+const LONGEST_REPORT: usize = 64 << 10;
+
+/// What a revision is made into a generation with.
+#[derive(Clone, Debug)]
+pub struct Kitchen {
+    /// Where revisions come from.
+    pub origin: Origin,
+    /// What paths of the inventory are relative to.
+    pub directory: PathBuf,
+    /// The text of a secret that is given elsewhere than in a file.
+    pub secret: fn(&str) -> Option<String>,
+    /// Whether `<eval>` may run programs.
+    pub allows_eval: bool,
+    /// What flags say instead of the inventory.
+    pub overrides: Overrides,
+}
+
+/// Flags that win over the inventory.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Where machines are listened to.
+    pub listen: Vec<std::net::SocketAddr>,
+}
+
+impl Overrides {
+    /// The settings of an inventory with the flags over them.
+    pub fn over(&self, serve: Option<&Serve>) -> Serve {
+        let mut serve = serve.cloned().unwrap_or_default();
+        if !self.listen.is_empty() {
+            serve.listen.clone_from(&self.listen);
+        }
+        serve
+    }
+}
+
+fn refuses_programs(_: &Program) -> Result<String, String> {
+    Err("is not run: the server runs programs of a description only with --allow-eval".to_owned())
+}
+
+impl Kitchen {
+    /// Makes a generation.
+    ///
+    /// # Errors
+    /// It is broken: the report.
+    pub fn make(&self, revision: &Revision) -> Result<Served, Broken> {
+        let broken =
+            |report: String| Broken { revision: revision.commit().unwrap_or_default().to_owned(), report, at: now() };
+        let means = Means {
+            directory: &self.directory,
+            secret: &self.secret,
+            runner: if self.allows_eval { &eval::run } else { &refuses_programs },
+            handing: Handing::Server,
+        };
+        let (mut sources, mut found) = (Arc::new(Sources::default()), Diagnostics::default());
+        let assembled = assemble(revision, means, &mut sources, &mut found);
+        let assembled = assembled.map_err(|error| broken(error.to_string()))?;
+        match assembled.filter(|_| !found.has_errors()) {
+            Some(assembled) => Ok(served(revision, assembled)),
+            None => Err(broken(report(&found, &sources))),
+        }
+    }
+
+    /// Brings the source up to date and makes its newest revision, unless `known` was made of that commit.
+    ///
+    /// # Errors
+    /// It is broken, or the source cannot be reached.
+    pub fn newest(&self, known: Option<&str>) -> Result<Option<Served>, Broken> {
+        let broken = |error: crate::source::SourceError| Broken {
+            revision: String::new(),
+            report: error.to_string(),
+            at: now(),
+        };
+        self.origin.refresh().map_err(broken)?;
+        let revision = self.origin.open().map_err(broken)?;
+        if known.is_some() && revision.commit() == known {
+            return Ok(None);
+        }
+        self.make(&revision).map(Some)
+    }
+
+    /// Makes another revision.
+    ///
+    /// # Errors
+    /// There is none of this name, or it is broken: the report.
+    pub fn at(&self, revision: &str) -> Result<Served, String> {
+        let revision = self.origin.at(revision).map_err(|error| error.to_string())?;
+        self.make(&revision).map_err(|broken| broken.report)
+    }
+}
+
+fn served(revision: &Revision, assembled: Assembled) -> Served {
+    let summary = match revision {
+        Revision::Directory(_) => String::new(),
+        Revision::Commit(commit) => commit.summary.clone(),
+    };
+    Served::new(assembled, revision.commit().map(str::to_owned), summary, now())
+}
+
+/// What is wrong with a revision, as `kgen check` says it.
+pub fn report(found: &Diagnostics, sources: &Sources) -> String {
+    let mut report = String::new();
+    for diagnostic in found.sorted().into_iter().filter(|diagnostic| diagnostic.severity == Severity::Error) {
+        report.push_str(&to_text(diagnostic, sources, false));
+        report.push('\n');
+        if report.len() > LONGEST_REPORT {
+            report.truncate(report.floor_char_boundary(LONGEST_REPORT));
+            report.push_str("..\n");
+            break;
+        }
+    }
+    report
+}
+
+/// Who follows.
+#[derive(Debug)]
+pub struct Follower {
+    /// What generations are made with.
+    pub kitchen: Arc<Kitchen>,
+    /// What they are made for.
+    pub serving: Arc<Serving>,
+}
+
+impl Follower {
+    /// Follows until nobody can order anything any more. `changed` tells of changes in a directory.
+    pub async fn follow(
+        self,
+        mut orders: mpsc::Receiver<(Order, oneshot::Sender<Result<String, String>>)>,
+        mut changed: mpsc::Receiver<()>,
+    ) {
+        self.pin_again().await;
+        loop {
+            let pause = Duration::from_secs(u64::from(self.serving.serve.load().poll_seconds));
+            tokio::select! {
+                order = orders.recv() => match order {
+                    Some((order, answer)) => drop(answer.send(self.carry_out(order).await)),
+                    None => return,
+                },
+                Some(()) = changed.recv() => {
+                    // Who writes one file writes the next.
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    while changed.try_recv().is_ok() {}
+                    let _ = self.look(false).await;
+                }
+                () = tokio::time::sleep(pause) => drop(self.look(false).await),
+            }
+        }
+    }
+
+    async fn carry_out(&self, order: Order) -> Result<String, String> {
+        match order {
+            Order::Refresh => self.look(true).await,
+            Order::Follow => {
+                self.hold(None).await?;
+                self.look(true).await
+            }
+            Order::Rollback(to) => self.roll_back(to).await,
+            Order::Pin(target, revision) => self.pin(target, revision).await,
+            Order::Unpin(target) => self.unpin(&target).await,
+        }
+    }
+
+    /// Looks at the source, and takes what is new. `anew` compiles also what seems to be the same, because secrets and
+    /// boot files may be others.
+    async fn look(&self, anew: bool) -> Result<String, String> {
+        let snapshot = self.serving.snapshot.load_full();
+        if let Some(held) = &snapshot.held {
+            return Ok(format!("{held} is held; `kgen follow` follows the source again"));
+        }
+        let current = snapshot.current.clone();
+        let known = current.as_ref().and_then(|served| served.commit.clone()).filter(|_| !anew);
+        let kitchen = Arc::clone(&self.kitchen);
+        let made = blocking(move || kitchen.newest(known.as_deref())).await?;
+        match made {
+            Ok(None) => Ok("nothing is new".to_owned()),
+            Ok(Some(served)) if !anew && current.as_ref().is_some_and(|current| current.id() == served.id()) => {
+                self.forget_broken();
+                Ok("nothing is new".to_owned())
+            }
+            Ok(Some(served)) => Ok(self.take(Arc::new(served), None).await),
+            Err(broken) => Err(self.tell_broken(broken)),
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Snapshot)) {
+        let mut next = (*self.serving.snapshot.load_full()).clone();
+        change(&mut next);
+        self.serving.snapshot.store(Arc::new(next));
+    }
+
+    fn forget_broken(&self) {
+        if self.serving.snapshot.load().broken.is_some() {
+            self.change(|next| next.broken = None);
+        }
+    }
+
+    /// Keeps why the newest revision is not served; tells it once.
+    fn tell_broken(&self, broken: Broken) -> String {
+        let report = broken.report.clone();
+        let is_known = self.serving.snapshot.load().broken.as_ref().is_some_and(|known| known.report == report);
+        if !is_known {
+            self.serving.metrics.broken.inc();
+            tracing::error!(revision = broken.revision, "the newest revision is broken and not served:\n{report}");
+            self.change(|next| next.broken = Some(broken));
+        }
+        format!("the newest revision is broken, and what was served before goes on:\n{report}")
+    }
+
+    /// Serves a generation from now on.
+    async fn take(&self, served: Arc<Served>, held: Option<String>) -> String {
+        let serve = self.kitchen.overrides.over(served.generation().inventory.serve.as_ref());
+        self.serving.store.bound(limits(&serve), serve.events).await;
+        self.serving.serve.store(Arc::new(serve));
+        let (id, made) = (served.id().to_owned(), Arc::clone(&served));
+        self.change(|next| {
+            let past = Past {
+                generation: made.id().to_owned(),
+                commit: made.commit.clone(),
+                summary: made.summary.clone(),
+                at: now(),
+            };
+            next.history.insert(0, past);
+            next.history.truncate(HISTORY);
+            next.previous = next.current.replace(made);
+            if held.is_none() {
+                next.broken = None;
+            }
+            next.held = held;
+        });
+        self.serving.metrics.taken.inc();
+        tracing::info!(
+            generation = id,
+            commit = served.commit,
+            hosts = served.generation().inventory.hosts.len(),
+            "taken"
+        );
+        self.settle(&served).await;
+        if let Some(commit) = &served.commit
+            && let Err(error) = self.serving.store.set("last_good", Some(commit.clone())).await
+        {
+            tracing::error!(%error, "which revision is served is not kept");
+        }
+        format!("generation {id} is served")
+    }
+
+    /// Hosts whose order is done are free again where the inventory says something else now.
+    async fn settle(&self, served: &Served) {
+        let records = self.serving.store.records();
+        let mut taken = Vec::new();
+        for host in served.generation().inventory.hosts.values() {
+            let Some(record) = records.get(&host.name).filter(|record| matches!(record.order, HostOrder::Done(_)))
+            else {
+                continue;
+            };
+            let happening = Happening::Taken { declared: host.boot.clone() };
+            if record.after(&happening, now(), self.serving.store.limits()).is_some() {
+                taken.push((host.name.clone(), happening));
+            }
+        }
+        if !taken.is_empty()
+            && let Err(error) = self.serving.store.all_happened(taken, "").await
+        {
+            tracing::error!(%error, "what the inventory says now is not kept");
+        }
+    }
+
+    async fn hold(&self, revision: Option<String>) -> Result<(), String> {
+        self.serving.store.set("held", revision.clone()).await.map_err(|error| error.to_string())?;
+        self.change(|next| next.held = revision);
+        Ok(())
+    }
+
+    /// Serves what was served before, or a revision, and stays there.
+    async fn roll_back(&self, to: Option<String>) -> Result<String, String> {
+        let snapshot = self.serving.snapshot.load_full();
+        let before = snapshot.previous.clone();
+        let fits = |served: &Arc<Served>| {
+            let names = [Some(served.id()), served.commit.as_deref()];
+            to.as_deref().is_none_or(|to| names.into_iter().flatten().any(|name| name.starts_with(to)))
+        };
+        let served = match (before.filter(fits), to) {
+            (Some(served), _) => served,
+            (None, None) => return Err("nothing was served before; name a revision".to_owned()),
+            (None, Some(revision)) => {
+                let kitchen = Arc::clone(&self.kitchen);
+                Arc::new(blocking(move || kitchen.at(&revision)).await??)
+            }
+        };
+        let held = served.commit.clone().unwrap_or_else(|| format!("generation {}", served.id()));
+        // A directory has no revision to come back to when the server is started again.
+        if served.commit.is_some() {
+            self.hold(Some(held.clone())).await?;
+        }
+        let done = self.take(served, Some(held)).await;
+        Ok(format!("{done} and held; `kgen follow` follows the source again"))
+    }
+
+    /// What is kept of pins: targets and revisions.
+    async fn keep_pins(&self, pins: &[Pin]) -> Result<(), String> {
+        let pairs: Vec<_> = pins.iter().map(|pin| (&pin.target, &pin.revision)).collect();
+        let text = serde_json::to_string(&pairs).map_err(|error| error.to_string())?;
+        let kept = (!pairs.is_empty()).then_some(text);
+        self.serving.store.set("pins", kept).await.map_err(|error| error.to_string())
+    }
+
+    async fn pin(&self, target: String, revision: String) -> Result<String, String> {
+        let snapshot = self.serving.snapshot.load_full();
+        let current = snapshot.current.as_ref().ok_or("nothing is served yet")?;
+        let inventory = &current.generation().inventory;
+        let is_known = match target.strip_prefix('@') {
+            Some(appliance) => inventory.appliances.contains_key(appliance),
+            None => inventory.hosts.contains_key(target.as_str()),
+        };
+        if !is_known {
+            return Err(format!("there is no host or @appliance `{}`", target.escape_debug()));
+        }
+        let (kitchen, name) = (Arc::clone(&self.kitchen), revision.clone());
+        let served = Arc::new(blocking(move || kitchen.at(&name)).await??);
+        let id = served.id().to_owned();
+        // The commit, so that a branch that moves takes nobody with it.
+        let revision = served.commit.clone().unwrap_or(revision);
+        let mut pins = snapshot.pins.clone();
+        pins.retain(|pin| pin.target != target);
+        let shown = target.clone();
+        pins.push(Pin { target, revision, served: Some(served), fault: String::new() });
+        self.keep_pins(&pins).await?;
+        self.change(|next| next.pins = pins);
+        Ok(format!("{shown} gets generation {id}"))
+    }
+
+    async fn unpin(&self, target: &str) -> Result<String, String> {
+        let mut pins = self.serving.snapshot.load().pins.clone();
+        let before = pins.len();
+        pins.retain(|pin| pin.target != target);
+        if pins.len() == before {
+            return Err(format!("`{}` is not pinned", target.escape_debug()));
+        }
+        self.keep_pins(&pins).await?;
+        self.change(|next| next.pins = pins);
+        Ok(format!("{target} gets what all get"))
+    }
+
+    /// Makes the revisions of pins again after a start.
+    async fn pin_again(&self) {
+        let Some(kept) = self.serving.store.setting("pins") else { return };
+        let pairs: Vec<(String, String)> = serde_json::from_str(&kept).unwrap_or_default();
+        let mut pins = Vec::new();
+        for (target, revision) in pairs {
+            let (kitchen, name) = (Arc::clone(&self.kitchen), revision.clone());
+            let made = blocking(move || kitchen.at(&name)).await.and_then(|made| made);
+            let (served, fault) = match made {
+                Ok(served) => (Some(Arc::new(served)), String::new()),
+                Err(fault) => (None, fault),
+            };
+            if !fault.is_empty() {
+                tracing::error!(target, revision, "a pinned revision cannot be made: {fault}");
+            }
+            pins.push(Pin { target, revision, served, fault });
+        }
+        self.change(|next| next.pins = pins);
+    }
+}
+
+/// Does something that takes long beside what answers requests.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| format!("a bug of kgen: {error}"))
+}
+
+/// The first generation: what was held, else the newest, else the last good one.
+///
+/// # Errors
+/// There is none: why the newest is not.
+pub fn first(kitchen: &Kitchen, held: Option<&str>, last_good: Option<&str>) -> Result<Snapshot, Broken> {
+    let mut snapshot = Snapshot::default();
+    let held = held.and_then(|held| Some((held, kitchen.at(held).ok()?)));
+    let served = match held {
+        Some((revision, served)) => {
+            snapshot.held = Some(revision.to_owned());
+            served
+        }
+        None => match kitchen.newest(None) {
+            Ok(Some(served)) => served,
+            Ok(None) => unreachable!("nothing was known"),
+            Err(broken) => {
+                let good = last_good.and_then(|revision| kitchen.at(revision).ok());
+                let Some(good) = good else { return Err(broken) };
+                snapshot.broken = Some(broken);
+                good
+            }
+        },
+    };
+    snapshot.history.push(Past {
+        generation: served.id().to_owned(),
+        commit: served.commit.clone(),
+        summary: served.summary.clone(),
+        at: now(),
+    });
+    snapshot.current = Some(Arc::new(served));
+    Ok(snapshot)
+}
+
+/// Tells of changes below a directory, but not of those below `except`.
+///
+/// # Errors
+/// The system does not tell.
+pub fn watch(directory: &Path, except: &Path) -> Result<(notify::RecommendedWatcher, mpsc::Receiver<()>), String> {
+    use notify::Watcher;
+    let (sender, changed) = mpsc::channel(1);
+    let except = except.to_path_buf();
+    let tell = move |event: Result<notify::Event, notify::Error>| {
+        let is_ours = |event: &notify::Event| event.paths.iter().all(|path| path.starts_with(&except));
+        let is_read = |event: &notify::Event| event.kind.is_access();
+        if event.is_ok_and(|event| !is_ours(&event) && !is_read(&event)) {
+            // One that waits already is enough.
+            let _ = sender.try_send(());
+        }
+    };
+    let mut watcher = notify::recommended_watcher(tell).map_err(|error| error.to_string())?;
+    watcher.watch(directory, notify::RecursiveMode::Recursive).map_err(|error| error.to_string())?;
+    Ok((watcher, changed))
+}

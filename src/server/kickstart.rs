@@ -1,0 +1,186 @@
+//! Kickstarts, for the machines that install with them: `/ks/HOST.ks`, `/ks` for who asks, the path of Rocks; and
+//! what machines report meanwhile. No parameter names another host.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::boot::BootEntry;
+use crate::boot::state::{Happening, Record, Token};
+use crate::files::{configure_file, kickstart};
+use crate::inventory::Host;
+use crate::server::access::{self, Reason};
+use crate::server::answer::{Answer, kind};
+use crate::server::request::Request;
+use crate::server::serving::Serving;
+use crate::server::snapshot::Served;
+use crate::store::now;
+
+/// The longest text that a machine reports, in characters.
+const LONGEST_REPORT: usize = 200;
+
+/// Whose kickstart is asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose<'r> {
+    /// Of the host of this name.
+    Named(&'r str),
+    /// Of who asks.
+    Own,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// The kickstart.
+    Kickstart,
+    /// What a diskless host configures itself with.
+    Configure,
+}
+
+/// Gives a kickstart.
+pub async fn give(serving: &Serving, request: &Request, whose: Whose<'_>, what: What) -> Answer {
+    let snapshot = serving.snapshot.load_full();
+    let Some(current) = snapshot.current.as_deref() else { return not_ready() };
+    let is_operator = serving.is_operator(request);
+    let found = match find(serving, request, current, whose) {
+        Ok(host) => snapshot.of(current, host),
+        Err(reason) => return serving.refuse(request, "", reason),
+    };
+    let (served, host) = found;
+    let record = serving.store.record(&host.name);
+    let Some(plan) = served.plan() else { return Answer::failure("[site] has no `server`") };
+    let entry = match plan.entry_of(host, &record.next(&host.boot)) {
+        Ok(entry) => entry,
+        Err(fault) => return Answer::failure(&fault),
+    };
+    if !is_operator {
+        if let Err(reason) = allowed(request, current, host, (&entry, &record), what) {
+            return serving.refuse(request, host.name.as_str(), reason);
+        }
+        if !request.is_head() {
+            let happening = Happening::Kickstart { builds: what == What::Kickstart };
+            let client = request.client.shown();
+            if let Err(error) = serving.store.happened(&host.name, happening, &client).await {
+                // The machine needs its kickstart more than we need to know that it has it.
+                tracing::error!(%error, host = host.name.as_str(), "a kickstart was served, which is not kept");
+            }
+        }
+    }
+    written(served, host, what)
+}
+
+/// What is answered while nothing was compiled yet.
+pub fn not_ready() -> Answer {
+    Answer::refusal(503, "nothing is served yet").with("retry-after", "10")
+}
+
+fn written(served: &Served, host: &Host, what: What) -> Answer {
+    let mut text = Vec::with_capacity(64 << 10);
+    if kickstart(served.generation(), host, &mut text).is_none() {
+        return Answer::failure(&format!("the kickstart of {} is faulty", host.name));
+    }
+    if what == What::Configure {
+        match configure_file(&served.generation().inventory, host, &text) {
+            Some((_, script)) => text = script,
+            None => return Answer::nothing(),
+        }
+    }
+    Answer::whole(kind::TEXT, text).private()
+}
+
+/// The host whose kickstart is asked for.
+fn find<'s>(serving: &Serving, request: &Request, current: &'s Served, whose: Whose) -> Result<&'s Host, Reason> {
+    if let Whose::Named(name) = whose {
+        return current.host(name).ok_or(Reason::UnknownHost);
+    }
+    let by_address = request.client.address().and_then(|address| current.host_at(address));
+    if let Some(host) = by_address {
+        return Ok(host);
+    }
+    let token = access::token(request).map_err(|_| Reason::UnknownHost)?;
+    let records = serving.store.records();
+    let mut owners = records.iter().filter(|(_, record)| record.token.is_some_and(|own| own.is(&token)));
+    owners.next().and_then(|(name, _)| current.host(name.as_str())).ok_or(Reason::WrongToken)
+}
+
+fn allowed(
+    request: &Request,
+    current: &Served,
+    host: &Host,
+    (entry, record): (&BootEntry, &Record),
+    what: What,
+) -> Result<(), Reason> {
+    let owners = |request: &Request| {
+        let known = request.addresses.iter().filter_map(|address| current.host_with(address));
+        known.map(|host| host.name.to_string()).collect()
+    };
+    access::hardware(request, host, owners)?;
+    let is_diskless = current.generation().inventory.actions.get(&entry.action);
+    let is_diskless = is_diskless.is_some_and(|action| action.way == crate::inventory::action::Way::Diskless);
+    if is_diskless != (what == What::Configure) {
+        return Err(Reason::NotInstalling);
+    }
+    access::kickstart(request, host, entry, record, now())
+}
+
+/// What a machine reports of its installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// How far it is.
+    Progress,
+    /// That it is done.
+    Success,
+}
+
+/// Takes a report, from who has the token of the build.
+pub async fn report(serving: &Serving, request: &Request, name: &str, report: Report) -> Answer {
+    let snapshot = serving.snapshot.load_full();
+    let Some(current) = snapshot.current.as_deref() else { return not_ready() };
+    let Some(host) = current.host(name) else { return serving.refuse(request, "", Reason::UnknownHost) };
+    let record = serving.store.record(&host.name);
+    let token = match access::token(request).and_then(|token| owned(&record, token)) {
+        Ok(token) => token,
+        Err(reason) => return serving.refuse(request, name, reason),
+    };
+    let is_over = matches!(record.order, crate::boot::state::Order::Done(_));
+    let happening = match report {
+        // Said twice, because the first answer was lost.
+        Report::Success if is_over => return Answer::text("thank you\n"),
+        Report::Success => Happening::Success { declared: host.boot.clone(), token },
+        Report::Progress if is_over => return serving.refuse(request, name, Reason::NotInstalling),
+        Report::Progress => Happening::Progress { text: shortened(&request.body), token },
+    };
+    match serving.store.happened(&host.name, happening, &request.client.shown()).await {
+        Ok(()) => {
+            let after = serving.store.record(&host.name);
+            tracing::info!(host = name, state = after.state.word(), "{}", after.last);
+            Answer::text("thank you\n")
+        }
+        Err(error) => {
+            tracing::error!(%error, host = name, "a report could not be kept");
+            Answer::refusal(503, "the report could not be kept; send it again").with("retry-after", "5")
+        }
+    }
+}
+
+fn owned(record: &Record, token: Token) -> Result<Token, Reason> {
+    record.accepts(&token, now())?;
+    Ok(token)
+}
+
+/// One line of plain text.
+fn shortened(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    let plain = |c: char| if c.is_control() || c == char::REPLACEMENT_CHARACTER { ' ' } else { c };
+    let line: String = text.chars().map(plain).take(LONGEST_REPORT).collect();
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.is_empty() { "progress".to_owned() } else { line }
+}
+
+/// What a host does at its next boot, in words and as an entry.
+///
+/// # Errors
+/// It cannot be made: a sentence.
+pub fn next_entry<'s>(served: &'s Served, host: &Host, record: &Arc<Record>) -> Result<Cow<'s, BootEntry>, String> {
+    let plan = served.plan().ok_or("[site] has no `server`")?;
+    plan.entry_of(host, &record.next(&host.boot))
+}

@@ -1,0 +1,273 @@
+//! `kgen serve`: machines get their scripts and kickstarts from one checked generation, operators see and order.
+//!
+//! A request comes in by [`listen`] and [`http`], which alone know HTTP; [`route`] says whose it is, and one file for
+//! each family of routes answers it: [`kickstart`], [`script`], [`tree`], [`api`], [`page`]. Who gets what is
+//! [`access`]; what is served is [`snapshot`], which [`follow`] exchanges as a whole.
+
+pub mod access;
+pub mod admission;
+pub mod answer;
+pub mod api;
+pub mod follow;
+pub mod http;
+pub mod kickstart;
+pub mod listen;
+pub mod metrics;
+pub mod page;
+pub mod request;
+pub mod route;
+pub mod script;
+pub mod serving;
+pub mod snapshot;
+pub mod tree;
+pub mod view;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use crate::inventory::serve::Serve;
+use crate::server::admission::{Admission, Class};
+use crate::server::follow::{Follower, Kitchen, first};
+use crate::server::listen::{Door, Tls};
+use crate::server::metrics::Metrics;
+use crate::server::serving::{Order, Serving, limits};
+use crate::source::revision::Origin;
+use crate::store::Store;
+
+/// How long requests that are being answered may take when the server stops.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How often it is told how many were deferred.
+const TELL: Duration = Duration::from_secs(10);
+/// Descriptors that are no connections: the state, files, the source.
+const OWN_DESCRIPTORS: usize = 256;
+
+/// What a server is started with.
+#[derive(Debug)]
+pub struct Options {
+    /// What generations are made with.
+    pub kitchen: Kitchen,
+    /// The directory of the state.
+    pub state: PathBuf,
+    /// The operators' socket.
+    pub socket: PathBuf,
+    /// The most open connections.
+    pub connections: usize,
+}
+
+/// Why a server does not start, or ends.
+#[derive(Debug)]
+pub enum Stopped {
+    /// There is nothing to serve: the report of the revision.
+    Broken(String),
+    /// The world does not let us.
+    World(String),
+}
+
+/// Serves until it is told to stop.
+///
+/// # Errors
+/// It cannot start.
+pub fn serve(options: Options) -> Result<(), Stopped> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Stopped::World(format!("no threads: {error}")))?;
+    runtime.block_on(run(options))
+}
+
+async fn run(options: Options) -> Result<(), Stopped> {
+    let world = |error: String| Stopped::World(error);
+    let kitchen = Arc::new(options.kitchen);
+    let usual = kitchen.overrides.over(None);
+    let store = Store::open(&options.state, limits(&usual), usual.events).map_err(|error| world(error.to_string()))?;
+    let (held, good) = (store.setting("held"), store.setting("last_good"));
+    let making = Arc::clone(&kitchen);
+    let made = tokio::task::spawn_blocking(move || first(&making, held.as_deref(), good.as_deref()));
+    let snapshot = made.await.map_err(|error| world(error.to_string()))?;
+    let snapshot = snapshot.map_err(|broken| Stopped::Broken(broken.report))?;
+    let declared = snapshot.current.as_ref().and_then(|served| served.generation().inventory.serve.clone());
+    let settings = kitchen.overrides.over(declared.as_ref());
+    store.bound(limits(&settings), settings.events).await;
+    let listeners = listeners(&settings).await.map_err(world)?;
+    let tls = certificates(&settings, &kitchen.directory).map_err(world)?;
+    let socket = listen::socket(&options.socket);
+    let socket = socket.map_err(|error| world(format!("cannot listen at {}: {error}", options.socket.display())))?;
+    let (orders, taken) = mpsc::channel(64);
+    let serving = Arc::new(Serving {
+        admission: Admission::new(&settings),
+        serve: ArcSwap::from_pointee(settings),
+        snapshot: ArcSwap::from_pointee(snapshot),
+        store,
+        metrics: Metrics::default(),
+        directory: kitchen.directory.clone(),
+        orders,
+    });
+    tell_start(&serving, &listeners, &options.socket);
+    let room = connections(options.connections);
+    let (stop, stopping) = watch::channel(false);
+    let (open, mut last) = mpsc::channel(1);
+    let door = Door { serving: Arc::clone(&serving), room: Arc::new(Semaphore::new(room)), stopping, open };
+    start(&door, listeners, socket, tls.as_ref());
+    drop(door);
+    let changed = watched(&kitchen, &options.state);
+    let (_watcher, changed) = changed
+        .map_or_else(|| (None, mpsc::channel(1)), |(watcher, changed)| (Some(watcher), (mpsc::channel(1).0, changed)));
+    let (_keep_open, changed) = changed;
+    tokio::spawn(Follower { kitchen: Arc::clone(&kitchen), serving: Arc::clone(&serving) }.follow(taken, changed));
+    tokio::spawn(tell_deferred(Arc::clone(&serving)));
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    wait_for_the_end(&serving, &kitchen, tls.as_ref()).await.map_err(world)?;
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("stopping; what is being answered is answered");
+    let _ = stop.send(true);
+    if tokio::time::timeout(DRAIN, last.recv()).await.is_err() {
+        tracing::warn!("some requests took too long and were broken off");
+    }
+    Ok(())
+}
+
+fn start(door: &Door, listeners: Vec<(TcpListener, bool)>, socket: UnixListener, tls: Option<&Tls>) {
+    for (listener, is_tls) in listeners {
+        tokio::spawn(listen::network(door.clone(), listener, tls.filter(|_| is_tls).cloned()));
+    }
+    tokio::spawn(listen::operators(door.clone(), socket));
+}
+
+fn tell_start(serving: &Serving, listeners: &[(TcpListener, bool)], socket: &Path) {
+    let snapshot = serving.snapshot.load();
+    if let Some(broken) = &snapshot.broken {
+        serving.metrics.broken.inc();
+        tracing::error!(revision = broken.revision, "the newest revision is broken and not served:\n{}", broken.report);
+    }
+    let Some(current) = &snapshot.current else { return };
+    let hosts = current.generation().inventory.hosts.len();
+    for (listener, is_tls) in listeners {
+        let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
+        let scheme = if *is_tls { "https" } else { "http" };
+        tracing::info!(generation = current.id(), hosts, "serving at {scheme}://{address}");
+    }
+    tracing::info!("operators at {}", socket.display());
+}
+
+/// Waits for SIGTERM or SIGINT; SIGHUP looks at the source and the certificates.
+async fn wait_for_the_end(serving: &Serving, kitchen: &Kitchen, tls: Option<&Tls>) -> Result<(), String> {
+    let listen = |kind| signal(kind).map_err(|error| format!("no signals: {error}"));
+    let (mut term, mut int) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    let mut hangup = listen(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = term.recv() => return Ok(()),
+            _ = int.recv() => return Ok(()),
+            _ = hangup.recv() => {
+                if let Err(fault) = serving.order(Order::Refresh).await {
+                    tracing::error!("{fault}");
+                }
+                reload_certificates(serving, kitchen, tls);
+            }
+        }
+    }
+}
+
+fn reload_certificates(serving: &Serving, kitchen: &Kitchen, tls: Option<&Tls>) {
+    let settings = serving.serve.load();
+    let (Some(held), Some((certificate, key))) = (tls, &settings.tls) else { return };
+    match listen::tls(&kitchen.directory.join(certificate), &kitchen.directory.join(key)) {
+        Ok(config) => {
+            held.store(config);
+            tracing::info!("certificates are read again");
+        }
+        Err(fault) => tracing::error!("the certificates stay what they were: {fault}"),
+    }
+}
+
+fn certificates(settings: &Serve, directory: &Path) -> Result<Option<Tls>, String> {
+    let Some((certificate, key)) = &settings.tls else { return Ok(None) };
+    let config = listen::tls(&directory.join(certificate), &directory.join(key))?;
+    Ok(Some(Arc::new(ArcSwap::new(config))))
+}
+
+/// The sockets that systemd holds for us, else those of the settings; each with whether it speaks TLS.
+async fn listeners(settings: &Serve) -> Result<Vec<(TcpListener, bool)>, String> {
+    let mut inherited = listenfd::ListenFd::from_env();
+    let mut listeners = Vec::new();
+    for index in 0..inherited.len() {
+        let fail = |error: std::io::Error| format!("the socket {index} that was handed over: {error}");
+        let Some(listener) = inherited.take_tcp_listener(index).map_err(fail)? else { continue };
+        listener.set_nonblocking(true).map_err(fail)?;
+        let listener = TcpListener::from_std(listener).map_err(fail)?;
+        let port = listener.local_addr().map_err(fail)?.port();
+        let is_tls = port == 443 || settings.listen_tls.iter().any(|address| address.port() == port);
+        listeners.push((listener, is_tls));
+    }
+    if !listeners.is_empty() {
+        return Ok(listeners);
+    }
+    let plain = settings.listen.iter().map(|address| (*address, false));
+    for (address, is_tls) in plain.chain(settings.listen_tls.iter().map(|address| (*address, true))) {
+        listeners.push((bind(address).await?, is_tls));
+    }
+    Ok(listeners)
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => "; a port below 1024 needs systemd's socket, or root",
+            std::io::ErrorKind::AddrInUse => "; another program listens there",
+            _ => "",
+        };
+        format!("cannot listen at {address}: {error}{hint}")
+    })
+}
+
+/// How many connections there is room for: as many as are wanted, if the system gives as many descriptors. A file that
+/// is sent has one more.
+fn connections(wanted: usize) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // What the process may give itself it is not given by default.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let descriptors =
+        getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX));
+    let possible = descriptors.saturating_sub(OWN_DESCRIPTORS) / 2;
+    if possible < wanted {
+        tracing::warn!(
+            descriptors,
+            "there is room for {possible} connections and not for {wanted}; raise the limit of descriptors (LimitNOFILE)"
+        );
+    }
+    wanted.min(possible).max(16)
+}
+
+fn watched(kitchen: &Kitchen, state: &Path) -> Option<(notify::RecommendedWatcher, mpsc::Receiver<()>)> {
+    let Origin::Directory(file) = &kitchen.origin else { return None };
+    let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let except = state.canonicalize().unwrap_or_else(|_| state.to_path_buf());
+    let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf());
+    let watched = follow::watch(&directory, &except);
+    watched.map_err(|fault| tracing::warn!("changes are seen at intervals only: {fault}")).ok()
+}
+
+/// Says once in a while how many were told to come again.
+async fn tell_deferred(serving: Arc<Serving>) {
+    loop {
+        tokio::time::sleep(TELL).await;
+        for class in Class::ALL {
+            let line = serving.admission.line(class);
+            let count = line.deferred.swap(0, std::sync::atomic::Ordering::Relaxed);
+            if count > 0 {
+                let (active, waiting) = line.load();
+                let class = class.word();
+                tracing::warn!(class, count, active, waiting, "requests were told to come again in {TELL:?}");
+            }
+        }
+    }
+}
+
+/// An answer that somebody waits for.
+pub type Waiting = oneshot::Sender<Result<String, String>>;

@@ -1,0 +1,84 @@
+//! What is kept, what changes it, and why it could not be kept.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use crate::boot::state::{Happening, Limits, Time};
+use crate::name::HostName;
+
+/// The state cannot be kept.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The database refuses.
+    #[error("the state in {path}: {source}")]
+    Database {
+        /// Its file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// A newer kgen wrote it.
+    #[error("the state in {0} was written by a newer kgen; start that one, or another directory with --state")]
+    Newer(PathBuf),
+    /// Another server has it open.
+    #[error("another kgen serve keeps its state in {0}")]
+    InUse(PathBuf),
+    /// There is no directory for it.
+    #[error("cannot make the directory {path}: {source}")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It could not be written; what was to be written is as it was.
+    #[error("the state could not be written: {0}")]
+    NotWritten(Arc<str>),
+}
+
+/// Something that happened, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Event {
+    /// Grows with each.
+    pub id: i64,
+    /// When, in milliseconds since 1970.
+    pub at: Time,
+    /// To which host.
+    pub host: String,
+    /// Its state after it.
+    pub state: String,
+    /// What.
+    pub text: String,
+    /// The address that it came from; empty where it came from none.
+    pub client: String,
+}
+
+/// What an unknown machine showed of itself when it asked.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Sighting {
+    /// The address that it asked with.
+    pub address: String,
+    /// The address that it asked from.
+    pub client: String,
+    /// When first.
+    pub first: Time,
+    /// When last.
+    pub last: Time,
+    /// How often.
+    pub count: u64,
+}
+
+/// A change that waits for the disk.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// Something happened to some hosts.
+    Happened(Vec<(HostName, Happening)>, String),
+    /// An unknown machine asked.
+    Sighted { address: String, client: String },
+    /// A setting is to be kept, or taken away.
+    Setting(&'static str, Option<String>),
+    /// The bounds of builds and events.
+    Bounds(Limits, u32),
+}

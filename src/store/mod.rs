@@ -1,0 +1,223 @@
+//! The state of a site's machines, on disk: what was ordered, what was seen, the last events.
+//!
+//! One thread writes. It takes what has come in together to the disk in one transaction, then shows it to readers, then
+//! tells who waits: nobody sees, and no machine is told, what a crash could take back. Readers never wait for the disk.
+#![allow(clippy::disallowed_methods)] // the door to the clock of events, and to the directory of the state
+
+pub mod kept;
+mod schema;
+mod sqlite;
+
+use std::collections::{BTreeMap, HashMap};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::boot::state::{Happening, Limits, Record, Time};
+use crate::name::HostName;
+use crate::store::kept::{Change, Event, Sighting, StoreError};
+use crate::store::sqlite::Database;
+
+/// How many changes go to the disk together, at most.
+const BATCH: usize = 1024;
+
+type Answer = oneshot::Sender<Result<(), Arc<str>>>;
+
+/// The state, for as many as want it.
+#[derive(Clone, Debug)]
+pub struct Store {
+    changes: mpsc::Sender<(Change, Option<Answer>)>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    records: RwLock<HashMap<HostName, Arc<Record>>>,
+    settings: RwLock<BTreeMap<String, String>>,
+    reader: Mutex<Database>,
+    newest: watch::Sender<i64>,
+    limits: RwLock<Limits>,
+}
+
+/// Now.
+pub fn now() -> Time {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Store {
+    /// Opens the state in a directory, which is made if it is not there.
+    ///
+    /// # Errors
+    /// It cannot be read or written, or another server has it open.
+    pub fn open(directory: &Path, limits: Limits, events: u32) -> Result<Self, StoreError> {
+        let fail = |source| StoreError::Directory { path: directory.to_path_buf(), source };
+        // Tokens of builds are in it.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fail)?;
+        let lock = std::fs::File::create(directory.join("lock")).map_err(fail)?;
+        lock.try_lock().map_err(|_| StoreError::InUse(directory.to_path_buf()))?;
+        let path = directory.join("state.sqlite");
+        let mut writer = Database::open(&path)?;
+        let reader = Database::read_only(&path)?;
+        let (records, settings) = writer.load()?;
+        let newest = watch::Sender::new(writer.newest()?);
+        let records = records.into_iter().map(|(host, record)| (host, Arc::new(record))).collect();
+        let shared = Arc::new(Shared {
+            records: RwLock::new(records),
+            settings: RwLock::new(settings),
+            reader: Mutex::new(reader),
+            newest,
+            limits: RwLock::new(limits),
+        });
+        let (sender, changes) = mpsc::channel(65_536);
+        let kept = Arc::clone(&shared);
+        let spawned = std::thread::Builder::new().name("state".to_owned());
+        let work = move || {
+            write(&mut writer, &kept, changes, events);
+            drop(lock);
+        };
+        spawned.spawn(work).map_err(fail)?;
+        Ok(Self { changes: sender, shared })
+    }
+
+    /// What is known of a host.
+    pub fn record(&self, host: &HostName) -> Arc<Record> {
+        let records = self.shared.records.read().unwrap_or_else(PoisonError::into_inner);
+        records.get(host).cloned().unwrap_or_default()
+    }
+
+    /// What is known of all hosts of which something is.
+    pub fn records(&self) -> HashMap<HostName, Arc<Record>> {
+        self.shared.records.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The bounds of builds.
+    pub fn limits(&self) -> Limits {
+        *self.shared.limits.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the bounds of builds and how many events are kept.
+    pub async fn bound(&self, limits: Limits, events: u32) {
+        let _ = self.change(Change::Bounds(limits, events)).await;
+    }
+
+    /// A setting.
+    pub fn setting(&self, name: &str) -> Option<String> {
+        self.shared.settings.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Keeps a setting, or takes it away.
+    ///
+    /// # Errors
+    /// The disk refuses; the setting is as it was.
+    pub async fn set(&self, name: &'static str, value: Option<String>) -> Result<(), StoreError> {
+        self.change(Change::Setting(name, value)).await
+    }
+
+    /// Something happened to a host. When this returns it is on the disk; nothing is written where nothing changes.
+    ///
+    /// # Errors
+    /// The disk refuses; what is known of the host is as it was.
+    pub async fn happened(&self, host: &HostName, happening: Happening, client: &str) -> Result<(), StoreError> {
+        if self.record(host).after(&happening, now(), self.limits()).is_none() {
+            return Ok(());
+        }
+        self.all_happened(vec![(host.clone(), happening)], client).await
+    }
+
+    /// The same for several hosts: all or none.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn all_happened(&self, all: Vec<(HostName, Happening)>, client: &str) -> Result<(), StoreError> {
+        self.change(Change::Happened(all, client.to_owned())).await
+    }
+
+    /// An unknown machine asked. Nobody waits for this.
+    pub fn sighted(&self, address: &str, client: &str) {
+        let change = Change::Sighted { address: address.to_owned(), client: client.to_owned() };
+        // One that is lost is seen again.
+        let _ = self.changes.try_send((change, None));
+    }
+
+    async fn change(&self, change: Change) -> Result<(), StoreError> {
+        let (answer, written) = oneshot::channel();
+        let lost = || StoreError::NotWritten("its writer has ended".into());
+        self.changes.send((change, Some(answer))).await.map_err(|_| lost())?;
+        written.await.map_err(|_| lost())?.map_err(StoreError::NotWritten)
+    }
+
+    /// Events after one, of a host or of all, the oldest first; with `last`, the newest of them.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn events(&self, host: Option<&str>, after: i64, limit: u32, last: bool) -> Result<Vec<Event>, StoreError> {
+        self.shared.reader.lock().unwrap_or_else(PoisonError::into_inner).events(host, after, limit, last)
+    }
+
+    /// Machines that asked and are in no inventory, the newest first.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn sightings(&self) -> Result<Vec<Sighting>, StoreError> {
+        self.shared.reader.lock().unwrap_or_else(PoisonError::into_inner).sightings()
+    }
+
+    /// The number of the newest event, and when there is a newer one.
+    pub fn newest(&self) -> watch::Receiver<i64> {
+        self.shared.newest.subscribe()
+    }
+}
+
+/// Takes changes to the disk until nobody can send any more.
+fn write(
+    database: &mut Database,
+    shared: &Shared,
+    mut changes: mpsc::Receiver<(Change, Option<Answer>)>,
+    mut events: u32,
+) {
+    while let Some(first) = changes.blocking_recv() {
+        let mut batch = vec![first];
+        while batch.len() < BATCH
+            && let Ok(next) = changes.try_recv()
+        {
+            batch.push(next);
+        }
+        for (change, _) in &batch {
+            if let Change::Bounds(limits, count) = change {
+                *shared.limits.write().unwrap_or_else(PoisonError::into_inner) = *limits;
+                events = *count;
+            }
+        }
+        let limits = *shared.limits.read().unwrap_or_else(PoisonError::into_inner);
+        let known = |host: &HostName| {
+            let records = shared.records.read().unwrap_or_else(PoisonError::into_inner);
+            records.get(host).map(|record| (**record).clone()).unwrap_or_default()
+        };
+        let written = database.write(batch.iter().map(|(change, _)| change), &known, (now(), limits, events));
+        let result = match written {
+            Ok(written) => {
+                let mut records = shared.records.write().unwrap_or_else(PoisonError::into_inner);
+                records.extend(written.records.into_iter().map(|(host, record)| (host, Arc::new(record))));
+                drop(records);
+                let mut settings = shared.settings.write().unwrap_or_else(PoisonError::into_inner);
+                for (name, value) in written.settings {
+                    match value {
+                        Some(value) => drop(settings.insert(name.to_owned(), value)),
+                        None => drop(settings.remove(name)),
+                    }
+                }
+                drop(settings);
+                shared.newest.send_if_modified(|newest| std::mem::replace(newest, written.newest) != written.newest);
+                Ok(())
+            }
+            Err(error) => Err(Arc::from(error.to_string())),
+        };
+        for answer in batch.into_iter().filter_map(|(_, answer)| answer) {
+            let _ = answer.send(result.clone());
+        }
+    }
+}
