@@ -16,7 +16,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use support::{files, found, program, root, run, write};
+use support::{all_boots, files, found, program, root, run, write};
 use tempfile::TempDir;
 
 const SERVER: &str = "http://10.55.0.1:8000";
@@ -116,12 +116,6 @@ fn prepared() -> Option<&'static Path> {
     let required = std::env::var_os("KGEN_REQUIRE_ALL").is_some();
     assert!(prepared.is_ok() || !required, "{prepared:?}");
     found("what the machines start", prepared.is_ok()).then_some(prepared.as_deref().ok()).flatten()
-}
-
-/// Whether machines start that do not start in every run.
-fn all_boots() -> bool {
-    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    found("KGEN_ALL_BOOTS", set("KGEN_ALL_BOOTS") || set("CI"))
 }
 
 /// The machine fetches the kickstart that kgen wrote for it, and was told so by the kernel line of that host.

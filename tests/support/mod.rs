@@ -25,15 +25,15 @@ pub fn found(what: &str, there: bool) -> bool {
     there
 }
 
-/// A program by its name in PATH or in the directory that the test command installs to. If it is missing: a
+/// A program by its name in PATH or in a directory that the test command installs to. If it is missing: a
 /// failure where `KGEN_REQUIRE_ALL` is set, as the test command does in CI, else a skip.
 pub fn program(name: &str) -> Option<PathBuf> {
-    let own = root().join("target/checkers/bin").join(name);
+    let own = ["target/checkers/bin", "target/tools/bin"].map(|directory| root().join(directory).join(name));
     let paths = std::env::var_os("PATH").unwrap_or_default();
     // Servers are in a directory that is not in everybody's path.
     let servers = Path::new("/usr/sbin").join(name);
     let others = std::env::split_paths(&paths).map(|path| path.join(name));
-    let mut candidates = [own, servers].into_iter().chain(others);
+    let mut candidates = own.into_iter().chain([servers]).chain(others);
     let path = candidates.find(|path| path.is_file());
     let required = std::env::var_os("KGEN_REQUIRE_ALL").is_some();
     assert!(path.is_some() || !required, "{name} is missing, and KGEN_REQUIRE_ALL is set");
@@ -50,6 +50,12 @@ pub fn run(command: &mut Command) -> (bool, String) {
 /// The project's directory.
 pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Whether tests run that take too long for every run: where `KGEN_ALL_BOOTS` or `CI` is set.
+pub fn all_boots() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    found("KGEN_ALL_BOOTS", set("KGEN_ALL_BOOTS") || set("CI"))
 }
 
 /// kgen, with nothing of this environment but the search path that `<eval>` needs.
@@ -111,7 +117,9 @@ pub fn golden_cases() -> Vec<PathBuf> {
     entries(&root().join("tests/golden"))
 }
 
-/// The directories of the examples.
+/// The directories of the examples that are sites.
 pub fn examples() -> Vec<PathBuf> {
-    entries(&root().join("examples"))
+    let mut examples = entries(&root().join("examples"));
+    examples.retain(|example| example.join("cluster.toml").exists());
+    examples
 }
