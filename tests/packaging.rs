@@ -49,6 +49,20 @@ fn systemd_says_so_if_it_does_not_know_a_word() {
     assert!(said.contains("Unknown key") && said.contains("ProtectSytem"), "{said}");
 }
 
+/// The unit is read by people only when it does not start.
+#[test]
+fn every_option_that_the_unit_gives_is_one_of_kgen_serve() {
+    let service = fs::read_to_string(server("kgen.service")).unwrap();
+    let line = service.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/kgen ")).unwrap();
+    let (content, said) = run(kgen().args(["serve", "--help"]));
+    assert!(content, "{said}");
+    let options: Vec<&str> = line.split(' ').filter(|word| word.starts_with("--")).collect();
+    assert_eq!(options, ["--site", "--state", "--socket"]);
+    for option in options {
+        assert!(said.split_whitespace().any(|word| word == option), "{option} is not in {said}");
+    }
+}
+
 /// systemd judges from 0.0, which nothing that listens on a network reaches, to 10.0, which is no sandbox at all.
 #[test]
 fn systemd_finds_the_service_well_sandboxed() {
