@@ -61,6 +61,7 @@ pub fn assemble(
     let Some((inventory, description)) = made? else { return Ok(None) };
     let inventory = Arc::new(inventory);
     let secrets = read_secrets(&inventory, means, is_confined(revision), diagnostics)?;
+    check_served(&inventory, means, is_confined(revision), diagnostics);
     let input = Input { sources, runner: means.runner, language: inventory.language, hosts: None };
     let generation = compile(Arc::new(description), inventory, secrets, input, diagnostics);
     check_hosts(&generation, diagnostics);
@@ -142,6 +143,24 @@ fn local_path(
         return None;
     }
     Some(directory.join(path))
+}
+
+/// Reports directories and certificates of `[serve]` that are not the site's to name, or not there.
+fn check_served(inventory: &Inventory, means: Means, confined: bool, diagnostics: &mut Diagnostics) {
+    let Some(serve) = &inventory.serve else { return };
+    for (name, (path, place)) in &serve.install {
+        let what = (name.as_str(), means.directory);
+        let Some(directory) = local_path((path, Some(*place)), what, confined, diagnostics) else { continue };
+        if !directory.is_dir() {
+            let message = format!("there is no directory {} to be served at /install/{name}", directory.display());
+            diagnostics.push(Diagnostic::warning(*place, message));
+        }
+    }
+    if let Some((certificate, key, place)) = &serve.tls {
+        for (what, path) in [("certificate", certificate), ("key", key)] {
+            local_path((path, Some(*place)), (what, means.directory), confined, diagnostics);
+        }
+    }
 }
 
 /// The secrets that the inventory names: those that are given, else from the secrets directory.

@@ -1,5 +1,6 @@
 //! A running server, asked by its socket or over the network.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -39,7 +40,12 @@ pub fn ask(
     match status {
         200 => serde_json::from_slice(&bytes)
             .map_err(|_| Failure::World(format!("the server answers what is no JSON: {}", text.trim()))),
-        400 | 404 | 409 => Err(Failure::Usage(text.trim().to_owned())),
+        400 | 404 => Err(Failure::Usage(text.trim().to_owned())),
+        // Most often a revision that is broken.
+        409 => {
+            let _ = writeln!(std::io::stderr(), "error: {}", text.trim());
+            Err(Failure::Faults)
+        }
         401 => Err(Failure::World(format!("the server says: {}; {TOKEN} holds no operator's token", text.trim()))),
         status => Err(Failure::World(format!("the server says {status}: {}", text.trim()))),
     }

@@ -38,8 +38,8 @@ pub struct Serve {
     pub listen: Vec<SocketAddr>,
     /// The same, with TLS.
     pub listen_tls: Vec<SocketAddr>,
-    /// The chain of certificates and the key, PEM, relative to the inventory.
-    pub tls: Option<(PathBuf, PathBuf)>,
+    /// The chain of certificates and the key, PEM, relative to the inventory; and where they are named.
+    pub tls: Option<(PathBuf, PathBuf, Span)>,
     /// Whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Subnet>,
     /// SHA-256 of the bearer tokens of operators, 64 hexadecimal digits, by their names.
@@ -88,6 +88,14 @@ impl Default for Serve {
     }
 }
 
+impl Serve {
+    /// Whether other sockets or slots are wanted than `other` has.
+    pub fn needs_restart(&self, other: &Serve) -> bool {
+        let slots = |serve: &Serve| [serve.operator_slots, serve.boot_slots, serve.bulk_slots];
+        self.listen != other.listen || self.listen_tls != other.listen_tls || slots(self) != slots(other)
+    }
+}
+
 /// Reads `[serve]`; none where there is no such section.
 pub fn serve(table: &mut Table, diagnostics: &mut Diagnostics) -> Option<Serve> {
     let mut table = table.section("serve", diagnostics)?;
@@ -98,7 +106,7 @@ pub fn serve(table: &mut Table, diagnostics: &mut Diagnostics) -> Option<Serve> 
     serve.listen_tls = sockets(&mut table, "listen_tls", diagnostics).unwrap_or_default();
     let certificate = table.text("certificate", diagnostics);
     let key = table.text("key", diagnostics);
-    serve.tls = certificate.zip(key).map(|((certificate, _), (key, _))| (certificate.into(), key.into()));
+    serve.tls = certificate.zip(key).map(|((certificate, place), (key, _))| (certificate.into(), key.into(), place));
     if !serve.listen_tls.is_empty() && serve.tls.is_none() {
         let fault = Diagnostic::error(table.span(), "`listen_tls` needs a `certificate` and a `key`");
         diagnostics.push(fault.hint("the paths of two PEM files"));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::boot::state::Happening;
 use crate::inventory::Host;
@@ -11,7 +12,7 @@ use crate::server::answer::{Answer, kind};
 use crate::server::kickstart::not_ready;
 use crate::server::request::{Method, Request};
 use crate::server::serving::{Order, Serving};
-use crate::server::snapshot::{Served, Snapshot};
+use crate::server::snapshot::{Broken, Pin, Served, Snapshot};
 use crate::server::view::{Filter, view, views};
 use crate::store::now;
 
@@ -146,57 +147,24 @@ async fn events(serving: &Serving, request: &Request) -> Answer {
     }
 }
 
-#[derive(Serialize)]
-struct Generations<'g> {
-    generation: Option<&'g str>,
-    commit: Option<&'g str>,
-    since: Option<u64>,
-    previous: Option<&'g str>,
-    held: Option<&'g str>,
-    broken: Option<BrokenView<'g>>,
-    pins: Vec<PinView<'g>>,
-    history: &'g [crate::server::snapshot::Past],
-}
-
-#[derive(Serialize)]
-struct BrokenView<'g> {
-    revision: &'g str,
-    report: &'g str,
-    at: u64,
-}
-
-#[derive(Serialize)]
-struct PinView<'g> {
-    target: &'g str,
-    revision: &'g str,
-    generation: Option<&'g str>,
-    fault: &'g str,
-}
-
+/// What is served, and what is not.
 fn generations(snapshot: &Snapshot) -> Answer {
     let current = snapshot.current.as_deref();
-    let pin = |pin: &'_ crate::server::snapshot::Pin| -> serde_json::Value {
+    let pin = |pin: &Pin| {
         let generation = pin.served.as_deref().map(Served::id);
-        let view = PinView { target: &pin.target, revision: &pin.revision, generation, fault: &pin.fault };
-        serde_json::to_value(view).unwrap_or_default()
+        json!({ "target": pin.target, "revision": pin.revision, "generation": generation, "fault": pin.fault })
     };
-    let mut value = serde_json::to_value(Generations {
-        generation: current.map(Served::id),
-        commit: current.and_then(|served| served.commit.as_deref()),
-        since: current.map(|served| served.made),
-        previous: snapshot.previous.as_deref().map(Served::id),
-        held: snapshot.held.as_deref(),
-        broken: snapshot.broken.as_ref().map(|broken| BrokenView {
-            revision: &broken.revision,
-            report: &broken.report,
-            at: broken.at,
-        }),
-        pins: Vec::new(),
-        history: &snapshot.history,
-    })
-    .unwrap_or_default();
-    value["pins"] = snapshot.pins.iter().map(pin).collect();
-    Answer::json(&value)
+    let broken = |broken: &Broken| json!({ "revision": broken.revision, "report": broken.report, "at": broken.at });
+    Answer::json(&json!({
+        "generation": current.map(Served::id),
+        "commit": current.and_then(|served| served.commit.as_deref()),
+        "since": current.map(|served| served.made),
+        "previous": snapshot.previous.as_deref().map(Served::id),
+        "held": snapshot.held,
+        "broken": snapshot.broken.as_ref().map(broken),
+        "pins": snapshot.pins.iter().map(pin).collect::<Vec<_>>(),
+        "history": snapshot.history,
+    }))
 }
 
 /// Sets what hosts do at their next boot, for all of them or for none.

@@ -18,10 +18,12 @@ use crate::server::serving::{Order, Serving, limits};
 use crate::server::snapshot::{Broken, Past, Pin, Served, Snapshot};
 use crate::source::Sources;
 use crate::source::revision::{Origin, Revision};
-use crate::store::now;
+use crate::store::{Store, now};
 
 /// How many generations the history has.
 const HISTORY: usize = 50;
+/// The setting that holds which commit is being compiled.
+const TRYING: &str = "trying";
 /// The longest report of a broken revision, in bytes.
 const LONGEST_REPORT: usize = 64 << 10;
 
@@ -68,8 +70,12 @@ impl Kitchen {
     /// # Errors
     /// It is broken: the report.
     pub fn make(&self, revision: &Revision) -> Result<Served, Broken> {
-        let broken =
-            |report: String| Broken { revision: revision.commit().unwrap_or_default().to_owned(), report, at: now() };
+        let broken = |report: String| Broken {
+            is_unreachable: false,
+            revision: revision.commit().unwrap_or_default().to_owned(),
+            report,
+            at: now(),
+        };
         let means = Means {
             directory: &self.directory,
             secret: &self.secret,
@@ -85,22 +91,18 @@ impl Kitchen {
         }
     }
 
-    /// Brings the source up to date and makes its newest revision, unless `known` was made of that commit.
+    /// Brings the source up to date, and gives its newest revision.
     ///
     /// # Errors
-    /// It is broken, or the source cannot be reached.
-    pub fn newest(&self, known: Option<&str>) -> Result<Option<Served>, Broken> {
-        let broken = |error: crate::source::SourceError| Broken {
+    /// The source cannot be reached.
+    pub fn newest(&self) -> Result<Revision, Broken> {
+        let opened = self.origin.refresh().and_then(|()| self.origin.open());
+        opened.map_err(|error| Broken {
+            is_unreachable: true,
             revision: String::new(),
-            report: error.to_string(),
+            report: format!("{error}\n"),
             at: now(),
-        };
-        self.origin.refresh().map_err(broken)?;
-        let revision = self.origin.open().map_err(broken)?;
-        if known.is_some() && revision.commit() == known {
-            return Ok(None);
-        }
-        self.make(&revision).map(Some)
+        })
     }
 
     /// Makes another revision.
@@ -191,19 +193,44 @@ impl Follower {
         if let Some(held) = &snapshot.held {
             return Ok(format!("{held} is held; `kgen follow` follows the source again"));
         }
-        let current = snapshot.current.clone();
-        let known = current.as_ref().and_then(|served| served.commit.clone()).filter(|_| !anew);
+        let nothing = || Ok("nothing is new".to_owned());
         let kitchen = Arc::clone(&self.kitchen);
-        let made = blocking(move || kitchen.newest(known.as_deref())).await?;
-        match made {
-            Ok(None) => Ok("nothing is new".to_owned()),
-            Ok(Some(served)) if !anew && current.as_ref().is_some_and(|current| current.id() == served.id()) => {
-                self.forget_broken();
-                Ok("nothing is new".to_owned())
+        let revision = match blocking(move || kitchen.newest()).await? {
+            Ok(revision) => revision,
+            Err(broken) => return Err(self.tell_broken(broken)),
+        };
+        let current = snapshot.current.as_deref();
+        let commit = revision.commit().map(str::to_owned);
+        if commit.is_some() && !anew {
+            let broken = snapshot.broken.as_ref().map(|broken| broken.revision.as_str());
+            if broken.is_some() && broken == commit.as_deref() {
+                return nothing();
             }
-            Ok(Some(served)) => Ok(self.take(Arc::new(served), None).await),
+            if current.and_then(|served| served.commit.as_deref()) == commit.as_deref() {
+                self.forget_broken();
+                return nothing();
+            }
+        }
+        let kitchen = Arc::clone(&self.kitchen);
+        self.trying(commit).await?;
+        let made = blocking(move || kitchen.make(&revision)).await;
+        self.trying(None).await?;
+        match made? {
+            Ok(served) if !anew && current.is_some_and(|current| current.id() == served.id()) => {
+                self.forget_broken();
+                nothing()
+            }
+            Ok(served) => Ok(self.take(Arc::new(served), None).await),
             Err(broken) => Err(self.tell_broken(broken)),
         }
+    }
+
+    /// Keeps which commit is being compiled: if that ends the server, it is not tried again when it starts.
+    async fn trying(&self, commit: Option<String>) -> Result<(), String> {
+        if commit.is_none() && self.serving.store.setting(TRYING).is_none() {
+            return Ok(());
+        }
+        self.serving.store.set(TRYING, commit).await.map_err(|error| error.to_string())
     }
 
     fn change(&self, change: impl FnOnce(&mut Snapshot)) {
@@ -220,32 +247,35 @@ impl Follower {
 
     /// Keeps why the newest revision is not served; tells it once.
     fn tell_broken(&self, broken: Broken) -> String {
-        let report = broken.report.clone();
+        let (report, sentence) = (broken.report.clone(), broken.sentence());
         let is_known = self.serving.snapshot.load().broken.as_ref().is_some_and(|known| known.report == report);
         if !is_known {
             self.serving.metrics.broken.inc();
-            tracing::error!(revision = broken.revision, "the newest revision is broken and not served:\n{report}");
+            tracing::error!(revision = broken.revision, "{}:\n{report}", broken.sentence());
             self.change(|next| next.broken = Some(broken));
         }
-        format!("the newest revision is broken, and what was served before goes on:\n{report}")
+        format!("{sentence}; what was served before goes on:\n{report}")
     }
 
     /// Serves a generation from now on.
     async fn take(&self, served: Arc<Served>, held: Option<String>) -> String {
         let serve = self.kitchen.overrides.over(served.generation().inventory.serve.as_ref());
         self.serving.store.bound(limits(&serve), serve.events).await;
+        if serve.needs_restart(&self.serving.serve.load()) {
+            tracing::warn!(
+                "sockets and slots of [serve] are others now; they are taken when the server is started again"
+            );
+        }
         self.serving.serve.store(Arc::new(serve));
         let (id, made) = (served.id().to_owned(), Arc::clone(&served));
         self.change(|next| {
-            let past = Past {
-                generation: made.id().to_owned(),
-                commit: made.commit.clone(),
-                summary: made.summary.clone(),
-                at: now(),
-            };
-            next.history.insert(0, past);
-            next.history.truncate(HISTORY);
-            next.previous = next.current.replace(made);
+            let is_same = next.current.as_ref().is_some_and(|current| current.id() == made.id());
+            if !is_same {
+                next.history.insert(0, past(&made));
+                next.history.truncate(HISTORY);
+                next.previous.clone_from(&next.current);
+            }
+            next.current = Some(made);
             if held.is_none() {
                 next.broken = None;
             }
@@ -390,37 +420,71 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.map_err(|error| format!("a bug of kgen: {error}"))
 }
 
+/// What the state keeps of what was served before.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// The revision that was held.
+    pub held: Option<String>,
+    /// The last commit that was served.
+    pub last_good: Option<String>,
+    /// The commit that was being compiled when the server ended.
+    pub trying: Option<String>,
+}
+
+impl Kept {
+    /// Reads it.
+    pub fn read(store: &Store) -> Self {
+        Self { held: store.setting("held"), last_good: store.setting("last_good"), trying: store.setting(TRYING) }
+    }
+}
+
 /// The first generation: what was held, else the newest, else the last good one.
 ///
 /// # Errors
 /// There is none: why the newest is not.
-pub fn first(kitchen: &Kitchen, held: Option<&str>, last_good: Option<&str>) -> Result<Snapshot, Broken> {
+pub fn first(kitchen: &Kitchen, kept: &Kept) -> Result<Snapshot, Broken> {
     let mut snapshot = Snapshot::default();
-    let held = held.and_then(|held| Some((held, kitchen.at(held).ok()?)));
+    let held = kept.held.as_deref().and_then(|held| Some((held, kitchen.at(held).ok()?)));
     let served = match held {
         Some((revision, served)) => {
             snapshot.held = Some(revision.to_owned());
             served
         }
-        None => match kitchen.newest(None) {
-            Ok(Some(served)) => served,
-            Ok(None) => unreachable!("nothing was known"),
+        None => match newest(kitchen, kept) {
+            Ok(served) => served,
             Err(broken) => {
-                let good = last_good.and_then(|revision| kitchen.at(revision).ok());
+                let good = kept.last_good.as_deref().and_then(|revision| kitchen.at(revision).ok());
                 let Some(good) = good else { return Err(broken) };
                 snapshot.broken = Some(broken);
                 good
             }
         },
     };
-    snapshot.history.push(Past {
+    snapshot.history.push(past(&served));
+    snapshot.current = Some(Arc::new(served));
+    Ok(snapshot)
+}
+
+fn newest(kitchen: &Kitchen, kept: &Kept) -> Result<Served, Broken> {
+    let revision = kitchen.newest()?;
+    match revision.commit() {
+        Some(commit) if kept.trying.as_deref() == Some(commit) && kept.last_good.is_some() => Err(Broken {
+            is_unreachable: false,
+            revision: commit.to_owned(),
+            report: "the server ended while it compiled this revision; `kgen refresh` tries again\n".to_owned(),
+            at: now(),
+        }),
+        _ => kitchen.make(&revision),
+    }
+}
+
+fn past(served: &Served) -> Past {
+    Past {
         generation: served.id().to_owned(),
         commit: served.commit.clone(),
         summary: served.summary.clone(),
         at: now(),
-    });
-    snapshot.current = Some(Arc::new(served));
-    Ok(snapshot)
+    }
 }
 
 /// Tells of changes below a directory, but not of those below `except`.

@@ -30,11 +30,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::inventory::serve::Serve;
 use crate::server::admission::{Admission, Class};
-use crate::server::follow::{Follower, Kitchen, first};
+use crate::server::follow::{Follower, Kept, Kitchen, first};
 use crate::server::listen::{Door, Tls};
 use crate::server::metrics::Metrics;
 use crate::server::serving::{Order, Serving, limits};
@@ -85,12 +85,15 @@ async fn run(options: Options) -> Result<(), Stopped> {
     let kitchen = Arc::new(options.kitchen);
     let usual = kitchen.overrides.over(None);
     let store = Store::open(&options.state, limits(&usual), usual.events).map_err(|error| world(error.to_string()))?;
-    let (held, good) = (store.setting("held"), store.setting("last_good"));
-    let making = Arc::clone(&kitchen);
-    let made = tokio::task::spawn_blocking(move || first(&making, held.as_deref(), good.as_deref()));
+    let (making, kept) = (Arc::clone(&kitchen), Kept::read(&store));
+    let made = tokio::task::spawn_blocking(move || first(&making, &kept));
     let snapshot = made.await.map_err(|error| world(error.to_string()))?;
     let snapshot = snapshot.map_err(|broken| Stopped::Broken(broken.report))?;
-    let declared = snapshot.current.as_ref().and_then(|served| served.generation().inventory.serve.clone());
+    let current = snapshot.current.as_ref();
+    if let Some(commit) = current.and_then(|served| served.commit.clone()) {
+        store.set("last_good", Some(commit)).await.map_err(|error| world(error.to_string()))?;
+    }
+    let declared = current.and_then(|served| served.generation().inventory.serve.clone());
     let settings = kitchen.overrides.over(declared.as_ref());
     store.bound(limits(&settings), settings.events).await;
     let listeners = listeners(&settings).await.map_err(world)?;
@@ -142,7 +145,7 @@ fn tell_start(serving: &Serving, listeners: &[(TcpListener, bool)], socket: &Pat
     let snapshot = serving.snapshot.load();
     if let Some(broken) = &snapshot.broken {
         serving.metrics.broken.inc();
-        tracing::error!(revision = broken.revision, "the newest revision is broken and not served:\n{}", broken.report);
+        tracing::error!(revision = broken.revision, "{}:\n{}", broken.sentence(), broken.report);
     }
     let Some(current) = &snapshot.current else { return };
     let hosts = current.generation().inventory.hosts.len();
@@ -175,7 +178,7 @@ async fn wait_for_the_end(serving: &Serving, kitchen: &Kitchen, tls: Option<&Tls
 
 fn reload_certificates(serving: &Serving, kitchen: &Kitchen, tls: Option<&Tls>) {
     let settings = serving.serve.load();
-    let (Some(held), Some((certificate, key))) = (tls, &settings.tls) else { return };
+    let (Some(held), Some((certificate, key, _))) = (tls, &settings.tls) else { return };
     match listen::tls(&kitchen.directory.join(certificate), &kitchen.directory.join(key)) {
         Ok(config) => {
             held.store(config);
@@ -186,7 +189,7 @@ fn reload_certificates(serving: &Serving, kitchen: &Kitchen, tls: Option<&Tls>) 
 }
 
 fn certificates(settings: &Serve, directory: &Path) -> Result<Option<Tls>, String> {
-    let Some((certificate, key)) = &settings.tls else { return Ok(None) };
+    let Some((certificate, key, _)) = &settings.tls else { return Ok(None) };
     let config = listen::tls(&directory.join(certificate), &directory.join(key))?;
     Ok(Some(Arc::new(ArcSwap::new(config))))
 }
@@ -268,6 +271,3 @@ async fn tell_deferred(serving: Arc<Serving>) {
         }
     }
 }
-
-/// An answer that somebody waits for.
-pub type Waiting = oneshot::Sender<Result<String, String>>;

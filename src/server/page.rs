@@ -15,7 +15,7 @@ use crate::server::answer::{Answer, kind};
 use crate::server::kickstart::not_ready;
 use crate::server::request::Request;
 use crate::server::serving::Serving;
-use crate::server::snapshot::{Served, Snapshot};
+use crate::server::snapshot::{Broken, Served, Snapshot};
 use crate::server::view::{Filter, counts, view, views};
 use crate::store::now;
 
@@ -101,7 +101,7 @@ impl About<'_> {
             title => self.title,
             here => self.here,
             generation => self.current.id(),
-            broken => self.snapshot.broken.is_some(),
+            broken => self.snapshot.broken.as_ref().map(Broken::sentence),
             held => self.snapshot.held.as_deref(),
             ..more
         };

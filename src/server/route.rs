@@ -132,9 +132,7 @@ fn ready(serving: &Serving) -> Answer {
     match (&snapshot.current, &snapshot.broken) {
         (None, _) => Answer::refusal(503, "nothing is served yet"),
         (Some(current), None) => Answer::text(format!("generation {}\n", current.id())),
-        (Some(current), Some(_)) => {
-            Answer::text(format!("generation {}; the newest revision is broken\n", current.id()))
-        }
+        (Some(current), Some(broken)) => Answer::text(format!("generation {}; {}\n", current.id(), broken.sentence())),
     }
 }
 

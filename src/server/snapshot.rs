@@ -106,6 +106,17 @@ fn below_boot(path: &str) -> String {
     path.strip_prefix("boot/").unwrap_or(path).to_owned()
 }
 
+impl Broken {
+    /// What is wrong, in one sentence.
+    pub fn sentence(&self) -> &'static str {
+        if self.is_unreachable {
+            "the source cannot be read, so nothing new is served"
+        } else {
+            "the newest revision is broken and not served"
+        }
+    }
+}
+
 /// Hosts that are to have another revision than the others.
 #[derive(Clone, Debug)]
 pub struct Pin {
@@ -122,6 +133,8 @@ pub struct Pin {
 /// A revision that is not served, and why.
 #[derive(Clone, Debug)]
 pub struct Broken {
+    /// Whether there is no telling what the newest revision is, because the source cannot be read.
+    pub is_unreachable: bool,
     /// The commit; empty of a directory.
     pub revision: String,
     /// What is wrong with it, as `kgen check` says it.
