@@ -14,7 +14,7 @@ use crate::attribute::{Secrets, Value};
 use crate::boot::Handing;
 use crate::compile::{Input, compile};
 use crate::description::{Description, load};
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::expand::Runner;
 use crate::files::{BootPlan, check_boot_files};
 use crate::generation::{Generation, HostFaults};
@@ -33,6 +33,8 @@ pub struct Means<'m> {
     pub runner: Runner<'m>,
     /// How hosts come to their kickstarts.
     pub handing: Handing,
+    /// How far the site may reach into this machine.
+    pub reach: Reach,
 }
 
 /// A generation, and what its machines do when they boot.
@@ -60,12 +62,12 @@ pub fn assemble(
     *sources = Arc::new(read);
     let Some((inventory, description)) = made? else { return Ok(None) };
     let inventory = Arc::new(inventory);
-    let secrets = read_secrets(&inventory, means, is_confined(revision), diagnostics)?;
-    check_served(&inventory, means, is_confined(revision), diagnostics);
+    let secrets = read_secrets(&inventory, means, diagnostics)?;
+    check_served(&inventory, means, diagnostics);
     let input = Input { sources, runner: means.runner, language: inventory.language, hosts: None };
     let generation = compile(Arc::new(description), inventory, secrets, input, diagnostics);
     check_hosts(&generation, diagnostics);
-    let plan = boot_plan(&generation, means, is_confined(revision), diagnostics)?;
+    let plan = boot_plan(&generation, means, diagnostics)?;
     Ok(Some(Assembled { generation, plan }))
 }
 
@@ -79,9 +81,34 @@ fn read_both(
     Ok(Some((inventory, description)))
 }
 
-/// Whoever writes to a repository decides what machines install, but not which files of the server anybody sees.
-pub fn is_confined(revision: &Revision) -> bool {
-    !matches!(revision, Revision::Directory(_))
+/// How far a site may reach into this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// It is a directory of this machine: wherever it names.
+    Anywhere,
+    /// It is in git, and its owner asks: the same, but it is told what a server would refuse.
+    Told,
+    /// It is in git and a server takes it. Whoever writes to the repository decides what machines install, but not which
+    /// files of the server anybody sees.
+    Confined,
+}
+
+/// How far a revision may reach; `serves` says whether a server takes it.
+pub fn reach(revision: &Revision, serves: bool) -> Reach {
+    match revision {
+        Revision::Directory(_) => Reach::Anywhere,
+        Revision::Commit(_) if serves => Reach::Confined,
+        Revision::Commit(_) => Reach::Told,
+    }
+}
+
+/// What a path of the inventory is for, and where such a path of a site in git has to begin: what is served, what is
+/// secret and what proves who we are lie apart.
+#[derive(Clone, Copy)]
+struct Use<'u> {
+    key: &'u str,
+    place: Option<Span>,
+    below: &'static str,
 }
 
 /// Reads an inventory from its files. `None` where there is nothing to go on with, which was told.
@@ -125,32 +152,31 @@ pub fn read_description(
     Ok(load(&tree, inventory.site.rolls.as_deref(), inventory.language, sources, diagnostics))
 }
 
-/// A path of the inventory as a path of this machine; none where a revision from elsewhere names one that is not its
-/// to name, which is told.
-fn local_path(
-    (path, place): (&Path, Option<Span>),
-    (what, directory): (&str, &Path),
-    confined: bool,
-    diagnostics: &mut Diagnostics,
-) -> Option<PathBuf> {
-    let inside =
-        path.components().all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::CurDir));
-    if confined && !inside {
-        let message = format!("`{what}` is `{}`; a site in git may name directories beside it only", path.display());
-        let fault = place.map(|place| Diagnostic::error(place, message));
-        let hint = "a relative path without `..`; it is looked up in the directory that --local names";
-        diagnostics.extend(fault.map(|fault| fault.hint(hint)));
-        return None;
+/// A path of the inventory as a path of this machine; none where it is not the site's to name, which is told.
+fn local_path(path: &Path, used: Use, means: Means, diagnostics: &mut Diagnostics) -> Option<PathBuf> {
+    let plain = |part: std::path::Component| matches!(part, std::path::Component::Normal(_));
+    let good = path.components().all(plain) && path.starts_with(used.below);
+    if means.reach != Reach::Anywhere && !good {
+        let Use { key, below, .. } = used;
+        let message =
+            format!("`{key}` is `{}`; a server takes of a site in git only what is below `{below}`", path.display());
+        let hint = format!("write `{below}/..`, and put it there, in the directory that --local names");
+        let severity = if means.reach == Reach::Confined { Severity::Error } else { Severity::Warning };
+        let fault = used.place.map(|place| Diagnostic::error(place, message).severity(severity).hint(hint));
+        diagnostics.extend(fault);
+        if means.reach == Reach::Confined {
+            return None;
+        }
     }
-    Some(directory.join(path))
+    Some(means.directory.join(path))
 }
 
 /// Reports directories and certificates of `[serve]` that are not the site's to name, or not there.
-fn check_served(inventory: &Inventory, means: Means, confined: bool, diagnostics: &mut Diagnostics) {
+pub fn check_served(inventory: &Inventory, means: Means, diagnostics: &mut Diagnostics) {
     let Some(serve) = &inventory.serve else { return };
     for (name, (path, place)) in &serve.install {
-        let what = (name.as_str(), means.directory);
-        let Some(directory) = local_path((path, Some(*place)), what, confined, diagnostics) else { continue };
+        let used = Use { key: name, place: Some(*place), below: "served" };
+        let Some(directory) = local_path(path, used, means, diagnostics) else { continue };
         if !directory.is_dir() {
             let message = format!("there is no directory {} to be served at /install/{name}", directory.display());
             diagnostics.push(Diagnostic::warning(*place, message));
@@ -158,7 +184,7 @@ fn check_served(inventory: &Inventory, means: Means, confined: bool, diagnostics
     }
     if let Some((certificate, key, place)) = &serve.tls {
         for (what, path) in [("certificate", certificate), ("key", key)] {
-            local_path((path, Some(*place)), (what, means.directory), confined, diagnostics);
+            local_path(path, Use { key: what, place: Some(*place), below: "tls" }, means, diagnostics);
         }
     }
 }
@@ -170,7 +196,6 @@ fn check_served(inventory: &Inventory, means: Means, confined: bool, diagnostics
 pub fn read_secrets(
     inventory: &Inventory,
     means: Means,
-    confined: bool,
     diagnostics: &mut Diagnostics,
 ) -> Result<Secrets, SourceError> {
     let layers = [&inventory.attributes].into_iter().chain(inventory.os.values());
@@ -183,9 +208,8 @@ pub fn read_secrets(
         }
     }
     let mut secrets = Secrets::default();
-    let place = inventory.site.span;
-    let what = ("secrets", means.directory);
-    let Some(directory) = local_path((&inventory.site.secrets, place), what, confined, diagnostics) else {
+    let used = Use { key: "secrets", place: inventory.site.span, below: "secrets" };
+    let Some(directory) = local_path(&inventory.site.secrets, used, means, diagnostics) else {
         return Ok(secrets);
     };
     for (name, span) in names {
@@ -212,14 +236,13 @@ pub fn read_secrets(
 pub fn boot_plan(
     generation: &Generation,
     means: Means,
-    confined: bool,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<BootPlan>, SourceError> {
     let inventory = &generation.inventory;
     let Some(plan) = BootPlan::new(inventory, means.handing, diagnostics) else { return Ok(None) };
     let Some((path, place)) = &inventory.site.boot_files else { return Ok(Some(plan)) };
-    let what = ("boot_files", means.directory);
-    let Some(from) = local_path((path, Some(*place)), what, confined, diagnostics) else { return Ok(Some(plan)) };
+    let used = Use { key: "boot_files", place: Some(*place), below: "served" };
+    let Some(from) = local_path(path, used, means, diagnostics) else { return Ok(Some(plan)) };
     if !from.is_dir() {
         let message = format!("there is no directory {} with boot files", from.display());
         diagnostics.push(Diagnostic::error(*place, message));

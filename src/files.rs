@@ -17,6 +17,7 @@ use crate::emit::lines::Lines;
 use crate::emit::{dhcpd, diskless, dnsmasq, groups, grub, hosts, ipxe, kea, pxelinux, template, zones};
 use crate::generation::{Generation, HostFaults};
 use crate::inventory::action::{BootAction, Steps};
+use crate::inventory::hosts::is_uuid;
 use crate::inventory::{Host, Inventory};
 use crate::name::ActionName;
 use crate::source::Span;
@@ -123,13 +124,13 @@ impl Loader {
 /// Every name under which a loader may look for the script of a host.
 pub fn script_names(inventory: &Inventory, host: &Host) -> Vec<(Loader, Vec<String>)> {
     let keys = keys(inventory, host);
-    let named = |folder: &str, names: [&[String]; 2], end: &str| -> Vec<String> {
-        names.into_iter().flatten().map(|name| format!("boot/{folder}{name}{end}")).collect()
+    let named = |folder: &str, names: &[&[String]], end: &str| -> Vec<String> {
+        names.iter().copied().flatten().map(|name| format!("boot/{folder}{name}{end}")).collect()
     };
     vec![
-        (Loader::Ipxe, named("ipxe/", [&keys.hyphenated, &keys.ips], ".ipxe")),
-        (Loader::Pxelinux, named("pxelinux.cfg/", [&keys.typed, &keys.hexadecimal], "")),
-        (Loader::Grub, named("grub/grub.cfg-", [&keys.typed, &keys.hexadecimal], "")),
+        (Loader::Ipxe, named("ipxe/", &[&keys.hyphenated, &keys.ips, &keys.uuids], ".ipxe")),
+        (Loader::Pxelinux, named("pxelinux.cfg/", &[&keys.typed, &keys.hexadecimal, &keys.uuids], "")),
+        (Loader::Grub, named("grub/grub.cfg-", &[&keys.typed, &keys.hexadecimal], "")),
     ]
 }
 
@@ -165,11 +166,12 @@ pub const SITE_FOLDERS: [(&str, IsOurs); 4] = [
     ("site", |name| name == "exports"),
 ];
 
-/// Hardware type and address, or an IP address in hexadecimal.
+/// Hardware type and address, an IP address in hexadecimal, or a UUID.
 fn is_key(name: &str) -> bool {
     let octets = name.split('-').collect::<Vec<_>>();
     let is_octet = |octet: &&str| octet.len() == 2 && octet.bytes().all(|byte| byte.is_ascii_hexdigit());
     octets.len() > 6 && octets.iter().all(is_octet)
+        || is_uuid(name)
         || name.len() == 8 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 

@@ -113,11 +113,14 @@ pub struct Keys {
     pub ips: Vec<String>,
     /// IPv4 addresses as eight hexadecimal digits.
     pub hexadecimal: Vec<String>,
+    /// The UUID of the machine.
+    pub uuids: Vec<String>,
 }
 
 /// The names for one host: of all its ports that are in a network that machines boot from.
 pub fn keys(inventory: &Inventory, host: &Host) -> Keys {
-    let mut keys = Keys::default();
+    let uuids = host.uuid.iter().map(ToString::to_string).collect();
+    let mut keys = Keys { uuids, ..Keys::default() };
     let mut add = |list: fn(&mut Keys) -> &mut Vec<String>, name: String| {
         let list = list(&mut keys);
         if !list.contains(&name) {

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::assemble::{Means, boot_plan, is_confined, read_description, read_inventory, read_secrets};
+use crate::assemble::{Means, Reach, boot_plan, check_served, reach, read_description, read_inventory, read_secrets};
 use crate::attribute::Secrets;
 use crate::boot::Handing;
 use crate::cli::args::{Color, Format, Global};
@@ -196,16 +196,18 @@ impl Session {
 
     /// The secrets that the inventory names: from the environment, else from the secrets directory.
     pub fn secrets(&mut self, inventory: &Inventory) -> Result<Secrets, Failure> {
-        let confined = is_confined(self.revision()?);
+        let reach = reach(self.revision()?, false);
         let directory = self.directory.clone();
-        Ok(read_secrets(inventory, means(&directory), confined, &mut self.diagnostics)?)
+        Ok(read_secrets(inventory, means(&directory, reach), &mut self.diagnostics)?)
     }
 
     /// What every machine does at its next boot; what is wrong with it is reported.
     pub fn boot_plan(&mut self, generation: &Generation) -> Result<Option<BootPlan>, Failure> {
-        let confined = is_confined(self.revision()?);
+        let reach = reach(self.revision()?, false);
         let directory = self.directory.clone();
-        Ok(boot_plan(generation, means(&directory), confined, &mut self.diagnostics)?)
+        let means = means(&directory, reach);
+        check_served(&generation.inventory, means, &mut self.diagnostics);
+        Ok(boot_plan(generation, means, &mut self.diagnostics)?)
     }
 
     /// Prints a result.
@@ -305,8 +307,8 @@ fn too_late() -> Failure {
 }
 
 /// How a command compiles: secrets are in the environment or in files, and programs may run where the site says so.
-pub fn means(directory: &Path) -> Means<'_> {
-    Means { directory, secret: &secret_of_environment, runner: &eval::run, handing: Handing::Files }
+pub fn means(directory: &Path, reach: Reach) -> Means<'_> {
+    Means { directory, secret: &secret_of_environment, runner: &eval::run, handing: Handing::Files, reach }
 }
 
 /// A secret that the environment holds.

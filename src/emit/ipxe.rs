@@ -17,7 +17,7 @@ pub fn entry() -> String {
     script.line(":start");
     script.line("echo kgen: ${netX/mac} ${netX/ip} asks for its boot script, attempt ${attempt}");
     // Twice, so that a server that was busy for a moment does not make a known machine an unknown one.
-    for name in ["${netX/mac:hexhyp}", "${netX/ip}", "", "${netX/mac:hexhyp}", "${netX/ip}", "unknown"] {
+    for name in ["${netX/mac:hexhyp}", "${netX/ip}", "${uuid}", "", "${netX/mac:hexhyp}", "${netX/ip}", "unknown"] {
         script.line(match name {
             "" => "sleep 2".to_owned(),
             name => format!("chain --autofree --replace ipxe/{name}.ipxe ||"),

@@ -132,6 +132,7 @@ struct Seen {
     hardware: BTreeMap<Vec<u8>, (String, Span)>,
     addresses: BTreeMap<std::net::IpAddr, (String, Span)>,
     positions: BTreeMap<(ApplianceName, u32, u32), (String, Span)>,
+    uuids: BTreeMap<String, (String, Span)>,
     /// DNS knows no case (RFC 4343).
     names: BTreeMap<String, (String, Span)>,
 }
@@ -170,6 +171,9 @@ impl Seen {
         }
         let name = host.name.as_str().to_lowercase();
         once(&mut self.names, name, "the name, which has no case in DNS,", (host, host.span), diagnostics);
+        if let Some(uuid) = &host.uuid {
+            once(&mut self.uuids, uuid.to_string(), &format!("the uuid {uuid}"), (host, host.span), diagnostics);
+        }
         for interface in &host.interfaces {
             self.names_of(inventory, (host, interface), diagnostics);
             let place = (host, interface.address_span);

@@ -96,6 +96,7 @@ pub fn host(host: &Host) -> Value {
         ("rank", host.rank.map(Value::from)),
         ("groups", list(&host.groups)),
         ("comment", host.comment.as_ref().map(text)),
+        ("uuid", host.uuid.as_ref().map(text)),
         ("interfaces", Some(Value::Array(host.interfaces.iter().map(interface).collect()))),
         ("attributes", attributes(&host.attributes)),
     ])

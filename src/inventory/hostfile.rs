@@ -382,6 +382,6 @@ fn fits(inventory: &Inventory, host: &Host) -> bool {
         };
         link && port.ip6.is_none() && port.client_id.is_none() && port.options.as_deref().is_none_or(says)
     };
-    let plain = host.comment.as_deref().is_none_or(says) && host.boot.as_str() != "default";
+    let plain = host.uuid.is_none() && host.comment.as_deref().is_none_or(says) && host.boot.as_str() != "default";
     plain && only_columns.count() == 0 && host.interfaces.iter().all(port) && inventory.has_platform_of_appliance(host)
 }

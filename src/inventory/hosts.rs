@@ -68,10 +68,11 @@ pub fn hosts(table: &mut Table, context: Context, diagnostics: &mut Diagnostics)
             let Some(mut table) = value.table(&format!("[hosts.{key}]"), diagnostics) else { continue };
             let rack = table.number("rack", diagnostics);
             let rank = table.number("rank", diagnostics);
+            let uuid = table.text("uuid", diagnostics).and_then(|found| uuid(found, diagnostics));
             let interfaces = interface::interfaces(&mut table, context, diagnostics);
             let host = host(&mut table, (&format!("host `{key}`"), span), (context, &none), &mut hosts, diagnostics);
             table.finish(diagnostics);
-            hosts.read.extend(host.map(|host| Host { name, rack, rank, interfaces, ..host }));
+            hosts.read.extend(host.map(|host| Host { name, rack, rank, uuid, interfaces, ..host }));
         }
     }
     hosts
@@ -107,12 +108,31 @@ pub fn host(
         comment,
         rack: None,
         rank: None,
+        uuid: None,
         interfaces: Vec::new(),
         attributes,
         says_platform,
         number: 0,
         span,
     })
+}
+
+/// A UUID as people and firmware write it (RFC 9562, section 4).
+fn uuid((text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option<Arc<str>> {
+    let lower = text.to_ascii_lowercase();
+    if is_uuid(&lower) {
+        return Some(lower.into());
+    }
+    let fault = Diagnostic::error(span, format!("`{}` is not a UUID", text.escape_debug()));
+    diagnostics.push(fault.hint("such as `4c4c4544-0042-3510-8052-b4c04f4e4d32`"));
+    None
+}
+
+/// Whether a text is a UUID in lower case.
+pub fn is_uuid(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let digits = |part: &str| part.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]) && parts.into_iter().all(digits)
 }
 
 fn groups(table: &mut Table, diagnostics: &mut Diagnostics) -> Vec<String> {

@@ -147,6 +147,8 @@ pub struct Host {
     pub groups: Vec<String>,
     /// What people want to remember of it.
     pub comment: Option<String>,
+    /// The number that its firmware shows (SMBIOS), in lower case: some loaders ask with it.
+    pub uuid: Option<Arc<str>>,
     /// Its network ports.
     pub interfaces: Vec<Interface>,
     /// Its own attributes.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::assemble::{Assembled, Means, assemble};
+use crate::assemble::{Assembled, Means, assemble, reach};
 use crate::boot::Handing;
 use crate::boot::state::{Happening, Order as HostOrder};
 use crate::diagnostic::{Diagnostics, Severity, to_text};
@@ -81,6 +81,7 @@ impl Kitchen {
             secret: &self.secret,
             runner: if self.allows_eval { &eval::run } else { &refuses_programs },
             handing: Handing::Server,
+            reach: reach(revision, true),
         };
         let (mut sources, mut found) = (Arc::new(Sources::default()), Diagnostics::default());
         let assembled = assemble(revision, means, &mut sources, &mut found);
