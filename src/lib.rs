@@ -18,6 +18,7 @@
 //! Inventory --boot--> BootEntry --emit::{ipxe,pxelinux,grub}--> scripts          per host
 //! Inventory --dhcp--> who gets what --emit::{dhcpd,kea,dnsmasq}--> text          per site; so are names and groups
 //! all of these --files--> paths and bytes --readers--> nothing refused --write--> files
+//! all of these --assemble--> one generation --server--> machines                 BootState --store--> disk
 //! ```
 //!
 //! Hosts that start at the same module and answer every condition alike are one *variant* and share a profile. Hosts
@@ -37,7 +38,7 @@
 //!
 //! The site: [`inventory`] ([`inventory::document`], the forms of files; [`inventory::table`], what reads them;
 //! [`mod@inventory::file`], the order in which they are read; [`inventory::check`]), [`boot`] (what a host does at its
-//! next boot), [`dhcp`] (which machine gets which address and file).
+//! next boot; [`boot::state`], from its order to its disk), [`dhcp`] (which machine gets which address and file).
 //!
 //! Back end: [`emit`] (a file for each format: [`emit::kickstart`] with [`emit::script`], [`emit::shell`] and
 //! [`emit::prepare`]; [`emit::ipxe`], [`emit::pxelinux`], [`emit::grub`], [`emit::diskless`]; [`emit::dhcpd`],
@@ -47,7 +48,10 @@
 //! The whole: [`compile`] (the passes in order), [`cohort`] (what hosts share), [`generation`] (what answers for
 //! every host), [`files`] (all files of a site by path), [`mod@assemble`] (one revision, read, compiled and checked), [`simulate`] (a boot in mind), [`readers`] (the programs that
 //! read our outputs), [`explain`], [`lint`], [`picture`], [`shipped`] (the description inside the binary), [`eval`]
-//! (programs that a description asks for), [`cli`].
+//! (programs that a description asks for).
+//!
+//! The programs: [`store`] (states on disk), [`server`] ([`server::listen`], [`server::http`], [`server::route`], then a
+//! file for each family of routes; [`server::access`], who gets what; [`server::follow`], new revisions), [`cli`].
 //!
 //! # Paths to read
 //!
@@ -58,6 +62,9 @@
 //! | one `&hostname;` | [`syntax::xml`], [`syntax::content`], [`expand`], [`attribute`], [`emit::prepare`], [`generation`] |
 //! | one host in the DHCP file | [`inventory::hosts`], [`inventory`], [`dhcp`], [`emit::kea`], [`files`], [`mod@write`] |
 //! | one boot action to the script | [`inventory::actions`], [`inventory::action`], [`boot`], [`emit::ipxe`], [`files`] |
+//! | one request to its answer | [`server::listen`], [`server::http`], [`server::route`], [`server::kickstart`], [`server::access`] |
+//! | one git revision | [`source::git`], [`mod@assemble`], [`server::follow`], [`server::snapshot`] |
+//! | one success to the next boot | [`emit::report`], [`server::kickstart`], [`boot::state`], [`store`] |
 //! | one fault to the screen | the pass that found it, [`diagnostic`], [`cli`] |
 
 pub mod assemble;
