@@ -360,7 +360,7 @@ pub struct Serve {
     /// The operators' socket [default: kgen.sock in the directory of the state]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub socket: Option<PathBuf>,
-    /// Where machines are listened to [default: the inventory's, else [::]:8080]
+    /// Where machines are listened to [default: the inventory's, else all addresses, port 8080]
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Vec<std::net::SocketAddr>,
     /// The most connections that are open at a time

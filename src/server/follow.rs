@@ -87,6 +87,10 @@ impl Kitchen {
         let assembled = assemble(revision, means, &mut sources, &mut found);
         let assembled = assembled.map_err(|error| broken(error.to_string()))?;
         match assembled.filter(|_| !found.has_errors()) {
+            Some(assembled) if assembled.plan.is_none() => Err(broken(
+                "error: [site] has no `server`: the URL where machines reach this server, such as `http://10.1.1.1:8080`\n"
+                    .to_owned(),
+            )),
             Some(assembled) => Ok(served(revision, assembled)),
             None => Err(broken(report(&found, &sources))),
         }

@@ -97,9 +97,8 @@ fn find<'s>(serving: &Serving, request: &Request, current: &'s Served, whose: Wh
         return Ok(host);
     }
     let token = access::token(request).map_err(|_| Reason::UnknownHost)?;
-    let records = serving.store.records();
-    let mut owners = records.iter().filter(|(_, record)| record.token.is_some_and(|own| own.is(&token)));
-    owners.next().and_then(|(name, _)| current.host(name.as_str())).ok_or(Reason::WrongToken)
+    let owner = serving.store.host_with(&token);
+    owner.and_then(|name| current.host(name.as_str())).ok_or(Reason::WrongToken)
 }
 
 fn allowed(

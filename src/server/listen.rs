@@ -1,9 +1,11 @@
 //! Connections: how many, for how long, with TLS or without. Each has time limits, so that nobody holds one for ever.
 
+use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -40,10 +42,47 @@ pub struct Door {
     pub serving: Arc<Serving>,
     /// How many connections may be open.
     pub room: Arc<Semaphore>,
+    /// How many of one address, if it is no trusted proxy.
+    pub share: usize,
+    /// How many there are, by address.
+    pub addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
     /// Turns true when the server stops.
     pub stopping: watch::Receiver<bool>,
     /// Each connection holds one; when all are gone, the last has ended.
     pub open: tokio::sync::mpsc::Sender<()>,
+}
+
+/// One connection of an address, for as long as it is held.
+struct Share {
+    addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    address: IpAddr,
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = addresses.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&self.address);
+            }
+        }
+    }
+}
+
+impl Door {
+    /// A place for one more connection of an address; none where it has its share.
+    fn share(&self, address: IpAddr) -> Option<Share> {
+        let address = address.to_canonical();
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = addresses.entry(address).or_default();
+        *count += 1;
+        let is_one_too_many = *count > self.share;
+        drop(addresses);
+        let share = Share { addresses: Arc::clone(&self.addresses), address };
+        let is_proxy = || self.serving.serve.load().trusted_proxies.iter().any(|proxy| proxy.contains(address));
+        (!is_one_too_many || is_proxy()).then_some(share)
+    }
 }
 
 /// Waits until the server stops.
@@ -91,6 +130,7 @@ pub async fn network(door: Door, listener: TcpListener, tls: Option<Tls>) {
             }
         };
         let _ = stream.set_nodelay(true);
+        let Some(share) = door.share(peer.ip()) else { continue };
         let (door, tls) = (door.clone(), tls.clone());
         tokio::spawn(async move {
             let peer = Peer::Address(peer.ip());
@@ -103,7 +143,7 @@ pub async fn network(door: Door, listener: TcpListener, tls: Option<Tls>) {
                     }
                 }
             }
-            drop(room);
+            drop((room, share));
         });
     }
 }

@@ -25,6 +25,7 @@ pub mod view;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -37,7 +38,7 @@ use crate::server::admission::{Admission, Class};
 use crate::server::follow::{Follower, Kept, Kitchen, first};
 use crate::server::listen::{Door, Tls};
 use crate::server::metrics::Metrics;
-use crate::server::serving::{Order, Serving, limits};
+use crate::server::serving::{Order, Serving, TOLD_REFUSALS, limits};
 use crate::source::revision::Origin;
 use crate::store::Store;
 
@@ -107,6 +108,7 @@ async fn run(options: Options) -> Result<(), Stopped> {
         snapshot: ArcSwap::from_pointee(snapshot),
         store,
         metrics: Metrics::default(),
+        refused: AtomicU64::new(0),
         directory: kitchen.directory.clone(),
         orders,
     });
@@ -114,7 +116,15 @@ async fn run(options: Options) -> Result<(), Stopped> {
     let room = connections(options.connections);
     let (stop, stopping) = watch::channel(false);
     let (open, mut last) = mpsc::channel(1);
-    let door = Door { serving: Arc::clone(&serving), room: Arc::new(Semaphore::new(room)), stopping, open };
+    let door = Door {
+        serving: Arc::clone(&serving),
+        room: Arc::new(Semaphore::new(room)),
+        // One address leaves room for others.
+        share: room / 4,
+        addresses: Arc::default(),
+        stopping,
+        open,
+    };
     start(&door, listeners, socket, tls.as_ref());
     drop(door);
     let changed = watched(&kitchen, &options.state);
@@ -256,13 +266,17 @@ fn watched(kitchen: &Kitchen, state: &Path) -> Option<(notify::RecommendedWatche
     watched.map_err(|fault| tracing::warn!("changes are seen at intervals only: {fault}")).ok()
 }
 
-/// Says once in a while how many were told to come again.
+/// Says once in a while how many were told to come again, and how many refusals were not told.
 async fn tell_deferred(serving: Arc<Serving>) {
     loop {
         tokio::time::sleep(TELL).await;
+        let refused = serving.refused.swap(0, Ordering::Relaxed);
+        if refused > TOLD_REFUSALS {
+            tracing::warn!("{} more refusals in {TELL:?}", refused - TOLD_REFUSALS);
+        }
         for class in Class::ALL {
             let line = serving.admission.line(class);
-            let count = line.deferred.swap(0, std::sync::atomic::Ordering::Relaxed);
+            let count = line.deferred.swap(0, Ordering::Relaxed);
             if count > 0 {
                 let (active, waiting) = line.load();
                 let class = class.word();

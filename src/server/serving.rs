@@ -1,6 +1,7 @@
 //! What all routes share: what is served, what is known of machines, what is counted.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
@@ -15,6 +16,9 @@ use crate::server::request::{Client, Request};
 use crate::server::snapshot::Snapshot;
 use crate::store::Store;
 
+/// How many refusals are told one by one until the next summary.
+pub const TOLD_REFUSALS: u64 = 200;
+
 /// A server at work.
 #[derive(Debug)]
 pub struct Serving {
@@ -28,6 +32,8 @@ pub struct Serving {
     pub admission: Admission,
     /// What is counted.
     pub metrics: Metrics,
+    /// Refusals since it was last told how many there were.
+    pub refused: AtomicU64,
     /// What paths of the inventory are relative to.
     pub directory: PathBuf,
     /// To who follows the source.
@@ -68,8 +74,11 @@ impl Serving {
     /// Refuses: the log and the metrics get the reason, who asks does not.
     pub fn refuse(&self, request: &Request, host: &str, reason: Reason) -> Answer {
         self.metrics.refused(reason);
-        let (client, id) = (request.client.shown(), format!("{:x}", request.id));
-        tracing::warn!(reason = reason.word(), host, client, request = id, "refused");
+        // Whoever asks a thousand times does not fill the disk with it.
+        if self.refused.fetch_add(1, Ordering::Relaxed) < TOLD_REFUSALS {
+            let (client, id) = (request.client.shown(), format!("{:x}", request.id));
+            tracing::warn!(reason = reason.word(), host, client, request = id, "refused");
+        }
         match reason {
             Reason::NotOperator => Answer::refusal(401, "this is for operators").with("www-authenticate", "Bearer"),
             _ => Answer::refusal(403, "this is not for you"),

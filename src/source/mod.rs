@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods)] // the door to files that are read
 
 pub mod fetch;
+#[cfg_attr(not(feature = "git"), path = "no_git.rs")]
 pub mod git;
 pub mod revision;
 

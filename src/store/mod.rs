@@ -16,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::boot::state::{Happening, Limits, Record, Time};
+use crate::boot::state::{Happening, Limits, Record, Time, Token};
 use crate::name::HostName;
 use crate::store::kept::{Change, Event, Sighting, StoreError};
 use crate::store::sqlite::Database;
@@ -87,6 +87,13 @@ impl Store {
     pub fn record(&self, host: &HostName) -> Arc<Record> {
         let records = self.shared.records.read().unwrap_or_else(PoisonError::into_inner);
         records.get(host).cloned().unwrap_or_default()
+    }
+
+    /// The host whose build has this token.
+    pub fn host_with(&self, token: &Token) -> Option<HostName> {
+        let records = self.shared.records.read().unwrap_or_else(PoisonError::into_inner);
+        let mut owners = records.iter().filter(|(_, record)| record.token.is_some_and(|own| own.is(token)));
+        owners.next().map(|(host, _)| host.clone())
     }
 
     /// What is known of all hosts of which something is.
