@@ -153,6 +153,9 @@ pub struct Record {
     pub last_at: Time,
 }
 
+/// Within how many milliseconds two fetches of a kickstart are of the same installation.
+const SAME_FETCH: Time = 60_000;
+
 /// What bounds builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -174,6 +177,8 @@ pub enum Happening {
     },
     /// The machine got its boot script.
     Script(Served),
+    /// The machine, whose loader could not bring it a token, asks for one.
+    Token(Token),
     /// The machine got its kickstart.
     Kickstart {
         /// Whether it installs with it; else it runs from memory.
@@ -237,13 +242,17 @@ impl Record {
         match happening {
             Happening::Ordered { action, by } => Some(self.ordered(action.as_ref(), by, now)),
             Happening::Script(served) => self.served(*served, now, limits),
-            Happening::Kickstart { builds } => self.fetched(*builds, now),
+            Happening::Token(token) => {
+                (!self.has_fresh_token(now, limits)).then(|| self.with_token(*token, now, limits))
+            }
+            Happening::Kickstart { builds } => self.fetched(*builds, now, limits),
             Happening::Progress { text, token } => {
                 self.is_of_build(token, now).then(|| self.progressed(text, now, limits))
             }
             Happening::Success { declared, token } => self.is_of_build(token, now).then(|| Record {
                 order: Order::Done(declared.clone()),
                 last: "success".to_owned(),
+                expires: 0,
                 ..self.moved(BootState::Installed, now)
             }),
             Happening::Taken { declared } => {
@@ -251,6 +260,8 @@ impl Record {
                 other.then(|| Record {
                     order: Order::Declared,
                     last: format!("the inventory says {declared} now"),
+                    token: None,
+                    expires: 0,
                     attempts: 0,
                     ..self.moved(BootState::Idle, now)
                 })
@@ -296,17 +307,23 @@ impl Record {
             BootState::Local => "told to boot from its own disk".to_owned(),
             _ => "boot script served".to_owned(),
         };
-        let mut next = Record { last, ..self.moved(state, now) };
-        if let Some(token) = token {
-            (next.token, next.expires, next.build) = (Some(token), now + limits.token, self.build + 1);
-        }
-        Some(next)
+        let next = Record { last, ..self.moved(state, now) };
+        Some(token.map_or_else(|| next.clone(), |token| next.with_token(token, now, limits)))
     }
 
-    fn fetched(&self, builds: bool, now: Time) -> Option<Record> {
-        // Installers ask twice, and what comes late tells nothing new.
-        if !matches!(self.state, BootState::Idle | BootState::Armed | BootState::ScriptServed | BootState::Local) {
+    fn with_token(&self, token: Token, now: Time, limits: Limits) -> Record {
+        Record { token: Some(token), expires: now + limits.token, build: self.build + 1, ..self.clone() }
+    }
+
+    fn fetched(&self, builds: bool, now: Time, limits: Limits) -> Option<Record> {
+        let is_under_way = matches!(self.state, BootState::KickstartFetched | BootState::Installing);
+        // Installers ask twice. One that asks again later began again: its loader did not get its script from here.
+        if is_under_way && now.saturating_sub(self.last_at) < SAME_FETCH {
             return None;
+        }
+        if builds && self.attempts >= limits.attempts {
+            let last = format!("began {} times without success; it is left alone", self.attempts);
+            return Some(Record { last, ..self.moved(BootState::Failed, now) });
         }
         let attempts = if builds { self.attempts + 1 } else { self.attempts };
         let last = "kickstart fetched".to_owned();
@@ -336,7 +353,7 @@ impl Record {
     pub fn accepts(&self, token: &Token, now: Time) -> Result<(), TokenFault> {
         match &self.token {
             Some(own) if !own.is(token) => Err(TokenFault::Wrong),
-            Some(_) if now > self.expires => Err(TokenFault::Expired),
+            Some(_) if now > self.expires || matches!(self.order, Order::Done(_)) => Err(TokenFault::Expired),
             Some(_) => Ok(()),
             None => Err(TokenFault::Wrong),
         }
@@ -389,6 +406,27 @@ mod tests {
         let ordered = Happening::Ordered { action: Some(install.clone()), by: "me".into() };
         let record = through(record, &[ordered], 200);
         assert_eq!((record.state, record.next(&action("local")), record.token), (BootState::Armed, install, None));
+    }
+
+    #[test]
+    fn a_host_whose_loader_brings_no_token_is_left_alone_too() {
+        let kickstart = Happening::Kickstart { builds: true };
+        let twice = through(Record::default(), &[kickstart.clone(), kickstart.clone()], 10);
+        assert_eq!((twice.state, twice.attempts), (BootState::KickstartFetched, 1));
+        let again = through(twice, std::slice::from_ref(&kickstart), 10 + SAME_FETCH * 2);
+        assert_eq!((again.state, again.attempts), (BootState::KickstartFetched, 2));
+        let last = through(again, &[kickstart], 10 + SAME_FETCH * 4);
+        assert_eq!((last.state, last.attempts), (BootState::Failed, 2));
+    }
+
+    #[test]
+    fn the_token_of_a_build_that_is_done_ends_for_good() {
+        let token = Token::new([1; 16]);
+        let success = Happening::Success { declared: action("install"), token };
+        let done = through(Record::default(), &[script(1), success], 10);
+        assert_eq!(done.accepts(&token, 30), Err(TokenFault::Expired));
+        let other = through(done, &[Happening::Taken { declared: action("again") }], 40);
+        assert_eq!((other.token, other.accepts(&token, 50)), (None, Err(TokenFault::Wrong)));
     }
 
     #[test]

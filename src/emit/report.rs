@@ -1,7 +1,7 @@
 //! What a kickstart tells the server while it installs: that it begins, that packages are installed, that it is done.
 //!
 //! Where the server is and the token of the build stand on the kernel's command line, so that the kickstart holds
-//! neither: it has the same bytes on every server and for every build. Without a token nothing is told.
+//! neither: it has the same bytes on every server and for every build.
 
 /// A section and what it does.
 pub type Report = (&'static str, &'static str);
@@ -9,9 +9,13 @@ pub type Report = (&'static str, &'static str);
 /// Defined in each of the sections. The URL is that of the kickstart without its end.
 pub const FUNCTION: &str = r#"# tells kgen how far this is
 kgen_report() {
-  local url
-  url=$(sed -n "s|^.*inst\.ks=\([^ ?]*\)\.ks?token=\([0-9a-f]*\).*\$|\1/$1?token=\2|p" /proc/cmdline)
-  [ -z "$url" ] || curl --silent --show-error --fail --globoff --max-time 20 --data-binary "$2" "$url"
+  local url token
+  url=$(sed -n 's|^.*inst\.ks=\([^ ?]*\)\.ks.*$|\1|p' /proc/cmdline)
+  token=$(sed -n 's|^.*inst\.ks=[^ ?]*\.ks?token=\([0-9a-f]*\).*$|\1|p' /proc/cmdline)
+  [ -n "$url" ] || return 0
+  # a loader that took its script from a file brought no token; a server that has none wants to hear nothing
+  [ -n "$token" ] || token=$(curl --silent --fail --globoff --max-time 20 --retry 5 "$url/token") || return 0
+  curl --silent --show-error --fail --globoff --max-time 20 --data-binary "$2" "$url/$1?token=$token"
 }
 "#;
 

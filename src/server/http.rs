@@ -118,7 +118,7 @@ fn request(serving: &Serving, peer: Peer, head: &hyper::http::request::Parts, id
         hyper::Method::HEAD => Method::Get { head: true },
         hyper::Method::POST => Method::Post,
         hyper::Method::DELETE => Method::Delete,
-        _ => return Err(Answer::refusal(405, "this takes GET, HEAD, POST").with("allow", "GET, HEAD, POST, DELETE")),
+        _ => Method::Other,
     };
     if head.uri.path_and_query().is_some_and(|target| target.as_str().len() > LONGEST_TARGET) {
         return Err(Answer::refusal(414, "the address is too long"));

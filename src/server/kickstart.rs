@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::boot::BootEntry;
-use crate::boot::state::{Happening, Record, Token};
+use crate::boot::state::{BootState, Happening, Order, Record};
 use crate::files::{configure_file, kickstart};
 use crate::inventory::Host;
 use crate::server::access::{self, Reason};
 use crate::server::answer::{Answer, kind};
 use crate::server::request::Request;
-use crate::server::serving::Serving;
+use crate::server::serving::{Serving, new_token};
 use crate::server::snapshot::Served;
 use crate::store::now;
 
@@ -62,6 +62,9 @@ pub async fn give(serving: &Serving, request: &Request, whose: Whose<'_>, what: 
             if let Err(error) = serving.store.happened(&host.name, happening, &client).await {
                 // The machine needs its kickstart more than we need to know that it has it.
                 tracing::error!(%error, host = host.name.as_str(), "a kickstart was served, which is not kept");
+            }
+            if serving.store.record(&host.name).state == BootState::Failed {
+                return serving.refuse(request, host.name.as_str(), Reason::NotInstalling);
             }
         }
     }
@@ -136,16 +139,20 @@ pub async fn report(serving: &Serving, request: &Request, name: &str, report: Re
     let Some(current) = snapshot.current.as_deref() else { return not_ready() };
     let Some(host) = current.host(name) else { return serving.refuse(request, "", Reason::UnknownHost) };
     let record = serving.store.record(&host.name);
-    let token = match access::token(request).and_then(|token| owned(&record, token)) {
+    let token = match access::token(request) {
         Ok(token) => token,
         Err(reason) => return serving.refuse(request, name, reason),
     };
-    let is_over = matches!(record.order, crate::boot::state::Order::Done(_));
-    let happening = match report {
+    let is_over = matches!(record.order, Order::Done(_));
+    if report == Report::Success && is_over && record.token.is_some_and(|own| own.is(&token)) {
         // Said twice, because the first answer was lost.
-        Report::Success if is_over => return Answer::text("thank you\n"),
+        return Answer::text("thank you\n");
+    }
+    if let Err(fault) = record.accepts(&token, now()) {
+        return serving.refuse(request, name, fault.into());
+    }
+    let happening = match report {
         Report::Success => Happening::Success { declared: host.boot.clone(), token },
-        Report::Progress if is_over => return serving.refuse(request, name, Reason::NotInstalling),
         Report::Progress => Happening::Progress { text: shortened(&request.body), token },
     };
     match serving.store.happened(&host.name, happening, &request.client.shown()).await {
@@ -161,9 +168,35 @@ pub async fn report(serving: &Serving, request: &Request, name: &str, report: Re
     }
 }
 
-fn owned(record: &Record, token: Token) -> Result<Token, Reason> {
-    record.accepts(&token, now())?;
-    Ok(token)
+/// Gives the token of its build to a host whose loader could not bring it one: PXELINUX and GRUB take their scripts from
+/// files. Who may have the kickstart may have it.
+pub async fn give_token(serving: &Serving, request: &Request, name: &str) -> Answer {
+    let snapshot = serving.snapshot.load_full();
+    let Some(current) = snapshot.current.as_deref() else { return not_ready() };
+    let Some(host) = current.host(name) else { return serving.refuse(request, "", Reason::UnknownHost) };
+    let (served, host) = snapshot.of(current, host);
+    let record = serving.store.record(&host.name);
+    let entry = match next_entry(served, host, &record) {
+        Ok(entry) => entry,
+        Err(fault) => return Answer::failure(&fault),
+    };
+    if let Err(reason) = allowed(request, current, host, (&entry, &record), What::Kickstart) {
+        return serving.refuse(request, name, reason);
+    }
+    if request.is_head() {
+        return Answer::text("0".repeat(32)).private();
+    }
+    let happening = match new_token() {
+        Ok(token) => Happening::Token(token),
+        Err(fault) => return Answer::failure(&fault),
+    };
+    if let Err(error) = serving.store.happened(&host.name, happening, &request.client.shown()).await {
+        return Answer::failure(&error.to_string());
+    }
+    match serving.store.record(&host.name).token {
+        Some(token) => Answer::text(token.reveal()).private(),
+        None => Answer::refusal(503, "somebody ordered something else meanwhile").with("retry-after", "5"),
+    }
 }
 
 /// One line of plain text.

@@ -16,6 +16,8 @@ pub enum Method {
     Post,
     /// DELETE.
     Delete,
+    /// Something else, which nothing takes.
+    Other,
 }
 
 /// Who asks.

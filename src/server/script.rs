@@ -23,7 +23,9 @@ pub fn is_script(path: &str) -> bool {
 pub async fn give(serving: &Serving, request: &Request, path: &str) -> Answer {
     let snapshot = serving.snapshot.load_full();
     let Some(current) = snapshot.current.as_deref() else { return not_ready() };
-    if let Some((loader, host)) = current.script(path) {
+    // Some firmware writes hardware addresses in capitals.
+    let found = current.script(path).or_else(|| current.script(&path.to_ascii_lowercase()));
+    if let Some((loader, host)) = found {
         let (served, host) = snapshot.of(current, host);
         return of_host(serving, request, (served, host), loader).await;
     }
@@ -34,7 +36,10 @@ pub async fn give(serving: &Serving, request: &Request, path: &str) -> Answer {
     let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
     let name = name.trim_end_matches(".ipxe").trim_start_matches("grub.cfg-");
     let address = if path.starts_with("ipxe/") { Some(name) } else { name.strip_prefix("01-") };
-    if let Some(address) = address.and_then(|address| HardwareAddress::parse(address).ok()) {
+    if let Some(address) = address.and_then(|address| HardwareAddress::parse(address).ok())
+        && !request.is_head()
+        && current.host_with(&address).is_none()
+    {
         serving.store.sighted(&address.to_string(), &request.client.shown());
     }
     Answer::nothing()
@@ -66,13 +71,15 @@ async fn of_host(
         Err(fault) => return Answer::failure(&fault),
     };
     let inventory = &served.generation().inventory;
+    let whose = access::script(request.client, inventory, host, serving.serve.load().token_to);
     if entry.has_token()
-        && let Err(reason) = access::script(request.client, inventory, host, serving.serve.load().token_to)
+        && let Err(reason) = whose
     {
         return serving.refuse(request, host.name.as_str(), reason);
     }
     let way = inventory.actions.get(&entry.action).map_or(Way::Local, |action| action.way);
-    if request.is_head() {
+    // Who only looks moves nothing, and who is somebody else neither.
+    if request.is_head() || whose.is_err() {
         let entry = entry.with_token(&"0".repeat(32));
         return Answer::whole(kind::TEXT, loader.script(host.name.as_str(), &entry)).private();
     }

@@ -28,7 +28,9 @@ pub fn give(serving: &Serving, request: &Request, directory: &Path, path: &[&str
         known.split(',').any(|known| matches!(known.trim().trim_start_matches("W/"), "*")) || known.contains(&tag)
     });
     if is_known {
-        let mut answer = Answer::whole(kind_of(path), Vec::new()).with("etag", tag);
+        // The length of what is not sent (RFC 9110, section 8.6).
+        let length = metadata.len().to_string();
+        let mut answer = Answer::whole(kind_of(path), Vec::new()).with("etag", tag).with("content-length", length);
         answer.status = 304;
         return answer;
     }

@@ -9,7 +9,7 @@ mod schema;
 mod sqlite;
 
 use std::collections::{BTreeMap, HashMap};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -60,6 +60,9 @@ impl Store {
         let lock = std::fs::File::create(directory.join("lock")).map_err(fail)?;
         lock.try_lock().map_err(|_| StoreError::InUse(directory.to_path_buf()))?;
         let path = directory.join("state.sqlite");
+        // Whatever the directory allows; what SQLite makes beside it has the same mode.
+        std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(fail)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(fail)?;
         let mut writer = Database::open(&path)?;
         let reader = Database::read_only(&path)?;
         let (records, settings) = writer.load()?;
