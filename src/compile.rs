@@ -289,7 +289,7 @@ fn variant(common: &Common, key: &Key, attributes: &Attributes, diagnostics: &mu
     let (resolution, profile) = profile(description, (&key.root, &key.graph), attributes, *input, diagnostics);
     check::check(&profile, &key.target, diagnostics);
     check_sections(&profile, diagnostics);
-    let kickstart = kickstart(&profile, Frame { generation: id, reports: *reports, attempt: 0 }, input.sources);
+    let kickstart = kickstart(&profile, Frame { generation: Some(id), reports: *reports, attempt: 0 }, input.sources);
     let by_shell = |section: &&Section| {
         section.interpreter.as_ref().is_none_or(|program| program.as_literal().is_none_or(|program| is_shell(&program)))
     };

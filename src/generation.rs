@@ -40,6 +40,8 @@ pub struct Generation {
     /// Index in `cohorts` by the host's number; a host that was not compiled has none.
     cohort_of: Vec<Option<usize>>,
     templates: Templates,
+    /// The same for what is looked at: secrets by name.
+    shown: Templates,
     secrets: Secrets,
 }
 
@@ -104,7 +106,8 @@ impl Generation {
             }
         }
         let templates = Templates::new(Arc::clone(&inventory), Some(secrets.clone()));
-        Self { id, description, inventory, variants, sources, cohorts, cohort_of, templates, secrets }
+        let shown = Templates::new(Arc::clone(&inventory), None);
+        Self { id, description, inventory, variants, sources, cohorts, cohort_of, templates, shown, secrets }
     }
 
     fn cohort(&self, host: &Host) -> Option<&Cohort> {
@@ -113,7 +116,12 @@ impl Generation {
 
     /// The variant of a host; none where it was not compiled.
     pub fn variant(&self, host: &Host) -> Option<&Variant> {
-        self.variants.get(self.cohort(host)?.variant)
+        self.variants.get(self.variant_number(host)?)
+    }
+
+    /// The index of a host's variant in [`Generation::variants`].
+    pub fn variant_number(&self, host: &Host) -> Option<usize> {
+        Some(self.cohort(host)?.variant)
     }
 
     /// Whether the kickstart of a host holds a secret.
@@ -149,6 +157,28 @@ impl Generation {
     /// The text of an attribute, secret or not: to be looked at, never to be shown.
     pub fn hidden_value<'a>(&'a self, attributes: &'a Attributes, name: &str) -> Option<&'a str> {
         attributes.get(name).and_then(|value| self.secrets.reveal(value))
+    }
+
+    /// The text of a template for a host, secrets by name.
+    ///
+    /// # Errors
+    /// It names something that is not there, or a filter refuses a value.
+    pub fn shown(&self, template: &TemplateText, host: &Host, own: &Attributes) -> Result<Arc<str>, TemplateError> {
+        self.shown.render(template, Some(host), own)
+    }
+
+    /// Appends a host's kickstart to `out` as it may be looked at: secrets by name, what is missing as nothing. Gives
+    /// whether there is one.
+    pub fn emit_shown(&self, host: &Host, out: &mut Vec<u8>) -> bool {
+        let Some(variant) = self.variant(host) else { return false };
+        let attributes = self.inventory.attributes(host);
+        let prepared = Prepared::new(&variant.kickstart.text, |_| None);
+        let value = |slot: usize, out: &mut Vec<u8>| {
+            let shown = attributes.shown(prepared.slots[slot].name.as_str());
+            out.extend_from_slice(shown.unwrap_or_default().as_bytes());
+            Ok(())
+        };
+        prepared.fill(value, |template| self.shown(template, host, &attributes), out).is_ok()
     }
 
     /// Appends a host's kickstart to `out`, and gives whether it is whole. Where it is not, `faults` says why, and
@@ -262,7 +292,7 @@ impl Filling<'_> {
         while broken == Some(Break::HereDocument) && attempt < 1000 {
             attempt += 100;
             let reports = self.generation.inventory.reports();
-            let frame = Frame { generation: &self.generation.id, reports, attempt };
+            let frame = Frame { generation: Some(&self.generation.id), reports, attempt };
             let again = kickstart(&variant.profile, frame, &self.generation.sources);
             let prepared = Prepared::new(&again.text, |_| None);
             out.truncate(start);

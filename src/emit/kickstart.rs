@@ -36,8 +36,9 @@ pub struct Kickstart {
 /// What a kickstart has beside its profile.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'f> {
-    /// The id of the generation, for the header.
-    pub generation: &'f str,
+    /// The id of the generation, for the header. Without it there are no comments of kgen's own, neither the header nor the
+    /// places of scripts, and so nothing that no machine reads.
+    pub generation: Option<&'f str>,
     /// Whether the machine reports how far it is.
     pub reports: bool,
     /// Here-documents are numbered from this on at least.
@@ -53,11 +54,12 @@ pub fn kickstart(profile: &Profile, frame: Frame, sources: &Sources) -> Kickstar
         profile,
         sources,
         here,
+        comments: generation.is_some(),
         out: Text::default(),
         on_one_line: Vec::new(),
         templates_on_one_line: BTreeSet::new(),
     };
-    writer.header(generation);
+    generation.into_iter().for_each(|generation| writer.header(generation));
     writer.commands();
     writer.packages();
     let sections = |kind| profile.sections.iter().filter(move |section| section.kind == kind);
@@ -131,6 +133,7 @@ struct Writer<'w> {
     profile: &'w Profile,
     sources: &'w Sources,
     here: usize,
+    comments: bool,
     out: Text,
     on_one_line: Vec<(AttributeName, Span)>,
     templates_on_one_line: BTreeSet<Span>,
@@ -196,6 +199,9 @@ impl Writer<'_> {
 
     /// Where something comes from, as a comment above it.
     fn provenance(&mut self, module: usize, span: Span) {
+        if !self.comments {
+            return;
+        }
         let place = self.sources.location(span);
         let used = &self.profile.modules[module];
         let path = in_comment(&place.path);

@@ -221,6 +221,12 @@ fn describe(error: &minijinja::Error) -> TemplateError {
     TemplateError { line: error.line().unwrap_or(1), message, undefined }
 }
 
+/// Whether a template may give another text for another host.
+pub fn reads_host(template: &TemplateText) -> bool {
+    let parsed = environment().template_from_str(&template.source).map(|parsed| parsed.undeclared_variables(false));
+    parsed.is_ok_and(|names| names.contains("host") || names.contains("attributes"))
+}
+
 /// Whether a template reads the attributes of its host, and so may hold its secrets.
 pub fn reads_attributes(template: &TemplateText) -> bool {
     template.source.contains("attributes")
