@@ -71,6 +71,31 @@ pub fn assemble(
     Ok(Some(Assembled { generation, plan }))
 }
 
+/// The same to be looked at, never to be given to a machine: it is made of the revision alone. What stands for a secret is
+/// its name, and boot files are not looked for.
+///
+/// # Errors
+/// Something cannot be read.
+pub fn assemble_shown(
+    revision: &Revision,
+    runner: Runner,
+    sources: &mut Arc<Sources>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<Assembled>, SourceError> {
+    let mut read = Sources::default();
+    let made = read_both(revision, &mut read, diagnostics);
+    *sources = Arc::new(read);
+    let Some((inventory, description)) = made? else { return Ok(None) };
+    let inventory = Arc::new(inventory);
+    let mut secrets = Secrets::default();
+    secrets_of(&inventory).keys().for_each(|name| secrets.insert(*name, Value::secret(name).shown()));
+    let input = Input { sources, runner, language: inventory.language, hosts: None };
+    let generation = compile(Arc::new(description), inventory, secrets, input, diagnostics);
+    check_hosts(&generation, diagnostics);
+    let plan = BootPlan::new(&generation.inventory, Handing::Files, diagnostics);
+    Ok(Some(Assembled { generation, plan }))
+}
+
 fn read_both(
     revision: &Revision,
     sources: &mut Sources,
@@ -189,6 +214,20 @@ pub fn check_served(inventory: &Inventory, means: Means, diagnostics: &mut Diagn
     }
 }
 
+/// The names of the secrets that an inventory refers to, each with the first place.
+fn secrets_of(inventory: &Inventory) -> BTreeMap<&str, Option<Span>> {
+    let layers = [&inventory.attributes].into_iter().chain(inventory.os.values());
+    let layers = layers.chain(inventory.appliances.values().map(|appliance| &appliance.attributes));
+    let layers = layers.chain(inventory.hosts.values().map(|host| &host.attributes));
+    let mut names = BTreeMap::new();
+    for entry in layers.flat_map(|layer| layer.values()) {
+        if let Value::Secret { name, .. } = &entry.value {
+            names.entry(&**name).or_insert(entry.span);
+        }
+    }
+    names
+}
+
 /// The secrets that the inventory names: those that are given, else from the secrets directory.
 ///
 /// # Errors
@@ -198,21 +237,12 @@ pub fn read_secrets(
     means: Means,
     diagnostics: &mut Diagnostics,
 ) -> Result<Secrets, SourceError> {
-    let layers = [&inventory.attributes].into_iter().chain(inventory.os.values());
-    let layers = layers.chain(inventory.appliances.values().map(|appliance| &appliance.attributes));
-    let layers = layers.chain(inventory.hosts.values().map(|host| &host.attributes));
-    let mut names: BTreeMap<&str, Option<Span>> = BTreeMap::new();
-    for entry in layers.flat_map(|layer| layer.values()) {
-        if let Value::Secret { name, .. } = &entry.value {
-            names.entry(name).or_insert(entry.span);
-        }
-    }
     let mut secrets = Secrets::default();
     let used = Use { key: "secrets", place: inventory.site.span, below: "secrets" };
     let Some(directory) = local_path(&inventory.site.secrets, used, means, diagnostics) else {
         return Ok(secrets);
     };
-    for (name, span) in names {
+    for (name, span) in secrets_of(inventory) {
         if let Some(text) = (means.secret)(name) {
             secrets.insert(name, &text);
             continue;

@@ -154,6 +154,11 @@ impl Diagnostics {
         }
     }
 
+    /// Says in each message what else it is about.
+    pub fn append_to_messages(&mut self, words: &str) {
+        self.list.iter_mut().for_each(|diagnostic| diagnostic.message.push_str(words));
+    }
+
     /// How many of this severity were reported.
     pub fn count(&self, severity: Severity) -> usize {
         self.list.iter().filter(|diagnostic| diagnostic.severity == severity).count()

@@ -10,7 +10,6 @@ use serde::Serialize;
 use crate::attribute::{Attributes, Entry, Scope};
 use crate::cohort::Variant;
 use crate::compile::answers;
-use crate::emit::template::Templates;
 use crate::generation::Generation;
 use crate::graph::{EdgeId, Graph};
 use crate::inventory::Host;
@@ -60,7 +59,7 @@ pub struct Step {
 }
 
 /// An attribute with the place that set it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SetAttribute {
     /// Its name.
     pub name: String,
@@ -92,7 +91,15 @@ pub struct LineOrigin {
     pub line: usize,
     /// Its text, secrets by name.
     pub text: String,
-    /// What caused it; none for kgen's own lines.
+    /// What caused it.
+    #[serde(flatten)]
+    pub cause: Cause,
+}
+
+/// What caused a line.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Cause {
+    /// The element, or the entry of the inventory; none for kgen's own lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Place>,
     /// The module, and how it came in.
@@ -154,18 +161,21 @@ impl<'g> Explainer<'g> {
 
     /// Every line of the host's kickstart.
     pub fn lines(&self) -> Vec<LineOrigin> {
-        let templates = Templates::new(std::sync::Arc::clone(&self.generation.inventory), None);
         let render = |segment: &Segment| match segment {
             Segment::Literal { text, .. } => text.to_string(),
             Segment::LineEnd => String::new(),
             Segment::Attribute { name, .. } => self.attributes.shown(name.as_str()).unwrap_or_default().to_owned(),
-            Segment::Template(template) => templates
-                .render(template, Some(self.host), &self.attributes)
-                .map(|text| text.to_string())
-                .unwrap_or_default(),
+            Segment::Template(template) => {
+                let shown = self.generation.shown(template, self.host, &self.attributes);
+                shown.map(|text| text.to_string()).unwrap_or_default()
+            }
         };
         let lines = split(&self.variant.kickstart.text, render);
-        lines.into_iter().enumerate().map(|(index, line)| self.line(index + 1, line)).collect()
+        let line = |(index, line): (usize, RawLine)| {
+            let cause = self.cause_of(&line);
+            LineOrigin { line: index + 1, text: line.text, cause }
+        };
+        lines.into_iter().enumerate().map(line).collect()
     }
 
     /// The place that caused a line of the kickstart, from 1; `None` for kgen's own lines.
@@ -178,15 +188,14 @@ impl<'g> Explainer<'g> {
         split(&self.variant.kickstart.text, shown).into_iter().nth(line.checked_sub(1)?)?.origin.map(|(span, _)| span)
     }
 
-    fn line(&self, number: usize, line: RawLine) -> LineOrigin {
+    /// What caused a line of this host.
+    pub fn cause_of(&self, line: &RawLine) -> Cause {
         let place = line.origin.map(|(span, below)| {
             let start = self.generation.sources.location(span);
             (span, Place { file: start.path, line: start.line + below })
         });
         let module = place.as_ref().and_then(|(span, _)| self.module_of(*span));
-        LineOrigin {
-            line: number,
-            text: line.text,
+        Cause {
             source: place.map(|(_, place)| place),
             used: module.and_then(|module| self.used(&module)),
             attributes: line.attributes.iter().map(|name| self.set(name)).collect(),
@@ -304,16 +313,18 @@ pub fn edges_of(generation: &Generation, host: &Host, graph: &Graph) -> BTreeSet
     graph.edges().filter(|edge| answers.holds(graph.edge(*edge).condition)).collect()
 }
 
-/// A line of output before its origin is looked up: a span, and how many lines below its start.
+/// A line of output before its origin is looked up.
 #[derive(Default)]
-struct RawLine {
-    text: String,
+pub struct RawLine {
+    /// Without its end.
+    pub text: String,
+    /// A place, and how many lines below its start.
     origin: Option<(Span, usize)>,
     attributes: Vec<AttributeName>,
 }
 
 /// Splits a text into lines, each with the origin of its first piece that has one.
-fn split(text: &Text, render: impl Fn(&Segment) -> String) -> Vec<RawLine> {
+pub fn split(text: &Text, render: impl Fn(&Segment) -> String) -> Vec<RawLine> {
     let mut lines = vec![RawLine::default()];
     for segment in &text.segments {
         if matches!(segment, Segment::LineEnd) {

@@ -74,20 +74,21 @@ fn answer<T: Serialize>(session: &Session, answer: &T, text: impl Fn(&T) -> Stri
 
 fn line_text(host: &str, line: &LineOrigin) -> String {
     let mut text = format!("{host}.ks:{}: {}\n", line.line, line.text);
-    match &line.source {
+    match &line.cause.source {
         Some(place) => {
             let _ = writeln!(text, "  from {place}");
         }
         None => text.push_str("  written by kgen itself\n"),
     }
-    if let Some(used) = &line.used {
+    if let Some(used) = &line.cause.used {
         used_text(used, &mut text);
     }
-    values_text(&line.attributes, &mut text);
+    values_text(&line.cause.attributes, &mut text);
     text
 }
 
-fn used_text(used: &UsedBy, text: &mut String) {
+/// A module and the edges that brought it in.
+pub fn used_text(used: &UsedBy, text: &mut String) {
     let _ = writeln!(text, "  module {}, roll {}", used.module, used.roll);
     chain_text(&used.chain, text);
 }
@@ -101,7 +102,8 @@ fn chain_text(chain: &[Step], text: &mut String) {
     }
 }
 
-fn values_text(values: &[SetAttribute], text: &mut String) {
+/// Attributes with their values and places.
+pub fn values_text(values: &[SetAttribute], text: &mut String) {
     for value in values {
         let _ = writeln!(text, "  {}", value_text(value));
     }

@@ -47,16 +47,18 @@ pub enum Own {
 }
 
 impl Own {
+    /// All, with their names.
+    pub const ALL: [(&str, Own); 6] = [
+        ("fqdn", Own::Fqdn),
+        ("hostaddr", Own::Address),
+        ("hostname", Own::Name),
+        ("ksmac", Own::Hardware),
+        ("rack", Own::Rack),
+        ("rank", Own::Rank),
+    ];
+
     /// The attribute of this name, where it is one of a host's own.
     pub fn named(name: &str) -> Option<Self> {
-        Some(match name {
-            "fqdn" => Own::Fqdn,
-            "hostaddr" => Own::Address,
-            "hostname" => Own::Name,
-            "ksmac" => Own::Hardware,
-            "rack" => Own::Rack,
-            "rank" => Own::Rank,
-            _ => return None,
-        })
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, own)| *own)
     }
 }
