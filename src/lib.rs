@@ -47,8 +47,8 @@
 //!
 //! The whole: [`compile`] (the passes in order), [`cohort`] (what hosts share), [`generation`] (what answers for
 //! every host), [`files`] (all files of a site by path), [`mod@assemble`] (one revision, read, compiled and checked), [`simulate`] (a boot in mind), [`readers`] (the programs that
-//! read our outputs), [`explain`], [`lint`], [`picture`], [`shipped`] (the description inside the binary), [`eval`]
-//! (programs that a description asks for).
+//! read our outputs), [`explain`], [`mod@compare`] (what changes from one generation to another), [`lint`], [`picture`],
+//! [`shipped`] (the description inside the binary), [`eval`] (programs that a description asks for).
 //!
 //! The programs: [`store`] (states on disk), [`server`] ([`server::listen`], [`server::http`], [`server::route`], then a
 //! file for each family of routes; [`server::access`], who gets what; [`server::follow`], new revisions), [`cli`].
@@ -73,6 +73,7 @@ pub mod boot;
 pub mod cli;
 pub mod cohort;
 pub mod command;
+pub mod compare;
 pub mod compile;
 pub mod condition;
 pub mod description;

@@ -1,10 +1,12 @@
 //! What holds for any input, tried with random ones: conditions read back as they print, nothing that people write
-//! makes kgen panic, orders are kept, the nearest scope wins, and bash recreates every file byte for byte.
+//! makes kgen panic, orders are kept, the nearest scope wins, bash recreates every file byte for byte, and `kgen diff` tells
+//! of every change and of nothing else.
 #![allow(clippy::pedantic)] // pedantry is for what ships
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::disallowed_methods, clippy::disallowed_types)] // a test may
 #![allow(clippy::print_stdout, clippy::print_stderr)] // its figures are for who reads them
 
 mod conditions;
+mod diff;
 #[path = "../fuzz/entries.rs"]
 mod entries;
 mod files;
