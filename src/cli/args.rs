@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 #[derive(Debug, Parser)]
 #[command(name = "kgen", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit codes: 0 good, 1 faults in the description or the inventory, 2 wrong use, 3 the world (disk, permissions)."
+    after_help = "Exit codes: 0 good, 1 faults in the description or the inventory, 2 wrong use, 3 the world (disk, permissions), 4 `kgen diff` found changes."
 )]
 pub struct Cli {
     /// What all commands have.
@@ -20,7 +20,7 @@ pub struct Cli {
 }
 
 /// Options of every command.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct Global {
     /// The inventory: a file, a directory that holds cluster.toml, or a git repository (a bare one, or URL[//FOLDER])
     /// [default: cluster.toml here or above]
@@ -79,6 +79,8 @@ pub enum Command {
     Profile(Profile),
     /// Tell where a line, a package, an attribute or a module of a host comes from
     Explain(Explain),
+    /// Tell what would change on machines from one state of the site to another, and why
+    Diff(Diff),
     /// Show what a machine would get when it boots, stage by stage
     Simulate(Simulate),
     /// Write the inventory in another form, or read one in another form
@@ -209,6 +211,18 @@ pub struct Explain {
     /// A module: the edges that bring it in, or keep it out
     #[arg(long, value_name = "NAME")]
     pub module: Option<String>,
+    /// How it is printed.
+    #[command(flatten)]
+    pub printed: Printed,
+}
+
+/// `kgen diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// A..B, A B, or A, each a branch, tag or commit of the site's git repository, or a directory with a site
+    /// [default: A is HEAD, B the site as the other options name it]
+    #[arg(num_args = 0..=2, value_names = ["A", "B"])]
+    pub states: Vec<String>,
     /// How it is printed.
     #[command(flatten)]
     pub printed: Printed,

@@ -20,6 +20,13 @@ pub struct Place {
     _copy: Option<Scratch>,
 }
 
+impl Place {
+    /// A revision that is here already.
+    pub fn of(revision: Revision, directory: PathBuf) -> Self {
+        Self { revision, directory, _copy: None }
+    }
+}
+
 /// Why there is no site.
 #[derive(Debug)]
 pub enum NotFound {

@@ -4,6 +4,7 @@
 pub mod args;
 mod check;
 mod compile;
+mod diff;
 mod explain;
 mod graph;
 mod init;
@@ -40,6 +41,9 @@ const USAGE: u8 = 2;
 /// The world did not let us.
 const WORLD: u8 = 3;
 
+/// What was compared differs.
+const DIFFERS: u8 = 4;
+
 /// Runs the program with the arguments of the process.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -56,6 +60,7 @@ pub fn run() -> ExitCode {
         Command::Check(_) => check::run(&mut session),
         Command::Profile(arguments) => profile::run(&mut session, &arguments),
         Command::Explain(arguments) => explain::run(&mut session, &arguments),
+        Command::Diff(arguments) => diff::run(&mut session, &arguments),
         Command::Simulate(arguments) => simulate::run(&mut session, &arguments),
         Command::Inventory(arguments) => inventory::run(&mut session, &arguments),
         Command::Graph(arguments) => graph::run(&mut session, &arguments),
@@ -88,6 +93,7 @@ pub fn run() -> ExitCode {
     match done {
         Ok(()) if faults => ExitCode::from(FAULTS),
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Differs) => ExitCode::from(DIFFERS),
         Err(Failure::Faults) => ExitCode::from(FAULTS),
         Err(Failure::Closed) => ExitCode::SUCCESS,
         Err(Failure::Usage(message)) => say(&message, USAGE),
@@ -101,6 +107,7 @@ fn format_of(command: &Command) -> Format {
         Command::Check(arguments) => arguments.printed.format,
         Command::Profile(arguments) => arguments.printed.format,
         Command::Explain(arguments) => arguments.printed.format,
+        Command::Diff(arguments) => arguments.printed.format,
         Command::List(arguments) => arguments.printed.format,
         Command::Simulate(arguments) => arguments.printed.format,
         #[cfg(feature = "serve")]

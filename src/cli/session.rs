@@ -26,6 +26,8 @@ use crate::{eval, name};
 pub enum Failure {
     /// Faults were found; the session has them.
     Faults,
+    /// What was compared differs, which is no failure, but not nothing.
+    Differs,
     /// The reader of our output went away, which is its right.
     Closed,
     /// The command line asks for something that is not there.
@@ -149,6 +151,15 @@ impl Session {
         Ok(Arc::new(read_description(&place.revision, &site.inventory, sources, &mut self.diagnostics)?))
     }
 
+    /// Prints what was found in another reading than this one, and gives whether there are errors.
+    pub fn report_of(&mut self, sources: Arc<Sources>, diagnostics: Diagnostics) -> bool {
+        let own =
+            (std::mem::replace(&mut self.sources, sources), std::mem::replace(&mut self.diagnostics, diagnostics));
+        let faults = self.report();
+        (self.sources, self.diagnostics) = own;
+        faults
+    }
+
     /// Forgets what was read and found.
     pub fn start_over(&mut self) {
         self.diagnostics = Diagnostics::default();
@@ -223,6 +234,16 @@ impl Session {
         let mut text = serde_json::to_string_pretty(value).map_err(|error| Failure::World(error.to_string()))?;
         text.push('\n');
         self.print(&text)
+    }
+
+    /// Whether results are printed in colours.
+    pub fn is_colored(&self) -> bool {
+        self.colored(&io::stdout())
+    }
+
+    /// The options of every command.
+    pub fn options(&self) -> &Global {
+        &self.options
     }
 
     fn colored(&self, stream: &impl IsTerminal) -> bool {

@@ -74,7 +74,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ]),
     ("lint", &["command", "condition", "diagnostic", "emit", "generation", "inventory", "name", "source"]),
     ("explain", &[
-        "attribute", "cohort", "compile", "description", "emit::template", "generation", "graph", "inventory", "name",
+        "attribute", "cohort", "compile", "description", "generation", "graph", "inventory", "name",
         "profile", "source", "text"
     ]),
     ("files", &[
@@ -84,6 +84,10 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("assemble", &[
         "attribute", "boot", "compile", "description", "diagnostic", "expand", "files", "generation", "inventory",
         "source"
+    ]),
+    ("compare", &[
+        "assemble", "attribute", "boot", "cohort", "emit", "emit::template", "explain", "files", "generation", "inventory",
+        "name", "source", "text"
     ]),
     ("simulate", &["boot", "dhcp", "emit", "files", "generation", "inventory", "name"]),
     ("readers", &[]),
@@ -100,7 +104,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ]),
     // the program
     ("cli", &[
-        "assemble", "attribute", "boot", "compile", "description", "dhcp", "diagnostic", "emit", "emit::template", "eval", "expand",
+        "assemble", "attribute", "boot", "compare", "compile", "description", "dhcp", "diagnostic", "emit", "emit::template", "eval", "expand",
         "explain", "files", "generation", "inventory", "lint", "name", "picture", "profile", "readers", "server",
         "server::access", "shipped", "simulate", "source", "store", "syntax", "text", "write"
     ]),
@@ -166,8 +170,10 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
         "rayon",
         &[
             ("assemble", "hosts are checked on all cores"),
+            ("cli::diff", "two states are compiled at once"),
             ("cli::publish", "hosts are written on all cores"),
             ("cli::review", "outputs are read on all cores"),
+            ("compare", "hosts are compared on all cores"),
             ("compile", "variants are made on all cores"),
             ("files", "what hosts boot is filled in on all cores"),
             ("inventory::file", "the pieces of a large inventory are read on all cores"),
@@ -183,10 +189,12 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
         "serde",
         &[
             ("attribute", "scopes as they are printed"),
+            ("cli::diff", "the states as JSON"),
             ("cli::explain", "answers as JSON"),
             ("cli::list", "lists as JSON"),
             ("cli::profile", "profiles as JSON"),
             ("cli::session", "prints whatever can be JSON"),
+            ("compare", "changes as JSON"),
             ("diagnostic", "faults as JSON"),
             ("explain", "answers as JSON"),
             ("inventory::document", "JSON level by level"),
@@ -222,6 +230,10 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("inventory::file", "the digest of an inventory"),
             ("server::access", "what is kept of operators' tokens"),
         ],
+    ),
+    (
+        "similar",
+        &[("compare::lines", "lines that differ; Myers' algorithm, bounded where texts have little in common")],
     ),
     ("strsim", &[("name", "the nearest name")]),
     ("tempfile", &[("write", "files whole or not at all")]),

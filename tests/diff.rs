@@ -1,0 +1,435 @@
+//! `kgen diff` from outside: what changes on machines between two states of a site in git, for whom, and why.
+#![allow(clippy::pedantic)] // pedantry is for what ships
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_types)] // tests read files and run programs
+#![allow(clippy::print_stdout, clippy::print_stderr)] // its figures are for who reads them
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use kgen::assemble::{Assembled, Means, Reach, assemble};
+use kgen::boot::Handing;
+use kgen::compare::compare;
+use kgen::diagnostic::Diagnostics;
+use kgen::source::Sources;
+use kgen::source::revision::Revision;
+use serde_json::Value;
+use support::write;
+use tempfile::TempDir;
+
+const INVENTORY: &str = r#"[site]
+name = "s"
+domain = "example.org"
+server = "http://10.0.0.1"
+target = "RHEL9"
+arch = "x86_64"
+distribution = "el9"
+secrets = "hidden"
+[distributions.el9]
+url = "{{ server }}/el9"
+[attributes]
+rootpw = { secret = "rootpw" }
+ntp = "ntp.example.org"
+[networks.private]
+subnet = "10.0.0.0/16"
+[appliances.compute]
+[appliances.login]
+[hosts.c0]
+appliance = "compute"
+rank = 0
+interfaces = [{ name = "e0", network = "private", address = "52:54:00:00:00:00", ip = "10.0.1.0" }]
+[hosts.c1]
+appliance = "compute"
+rank = 1
+interfaces = [{ name = "e0", network = "private", address = "52:54:00:00:00:01", ip = "10.0.1.1" }]
+[hosts.c2]
+appliance = "compute"
+rank = 2
+attributes = { rdma = "yes" }
+interfaces = [{ name = "e0", network = "private", address = "52:54:00:00:00:02", ip = "10.0.1.2" }]
+[hosts.login]
+appliance = "login"
+interfaces = [{ name = "e0", network = "private", address = "52:54:00:00:00:0f", ip = "10.0.1.15" }]
+"#;
+
+const COMPUTE: &str = "<kickstart>
+  <main><rootpw>--iscrypted &rootpw;</rootpw></main>
+  <package>gcc</package>
+  <post>
+echo &hostname; in rank &rank; is here
+  </post>
+</kickstart>
+";
+
+const FILES: [(&str, &str); 6] = [
+    ("cluster.toml", INVENTORY),
+    ("nodes/compute.xml", COMPUTE),
+    ("nodes/login.xml", "<kickstart><package>vim</package></kickstart>\n"),
+    ("nodes/base.xml", "<kickstart>\n  <package>bash</package>\n  <post>\nchrony &ntp;\n  </post>\n</kickstart>\n"),
+    ("nodes/rdma.xml", "<kickstart>\n  <package>rdma-core</package>\n</kickstart>\n"),
+    (
+        "graphs/default/g.xml",
+        "<graph>\n  <edge from=\"compute\" to=\"base\"/>\n  <edge from=\"login\" to=\"base\"/>\n\
+         \x20 <edge from=\"compute\" to=\"rdma\" cond=\"rdma\"/>\n</graph>\n",
+    ),
+];
+
+/// A site in a git repository.
+struct Site(TempDir);
+
+/// Exit code, standard output, standard error.
+type Said = (i32, String, String);
+
+impl Site {
+    fn new() -> Self {
+        let site = Self(tempfile::tempdir().unwrap());
+        FILES.iter().for_each(|(path, text)| write(&site.path().join(path), text));
+        write(&site.path().join(".gitignore"), "/hidden\n");
+        site.git(&["init", "-q", "-b", "main"]);
+        site.commit();
+        site
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn git(&self, arguments: &[&str]) {
+        let own = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"];
+        let mut git = Command::new("git");
+        git.env_clear().env("PATH", "/usr/bin:/bin").args(own).args(arguments).current_dir(self.path());
+        let (good, said) = support::run(&mut git);
+        assert!(good, "git {arguments:?}: {said}");
+    }
+
+    fn commit(&self) {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-qm", "a state"]);
+    }
+
+    /// Replaces text in a file of the site, in which it has to stand.
+    fn edit(&self, path: &str, from: &str, to: &str) {
+        let path = self.path().join(path);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{from} is not in {}", path.display());
+        fs::write(&path, text.replace(from, to)).unwrap();
+    }
+
+    fn diff(&self, arguments: &[&str]) -> Said {
+        said(support::kgen().arg("diff").args(arguments).current_dir(self.path()))
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let (_, out, err) = self.diff(&[arguments, &["--format", "json"]].concat());
+        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}{err}"))
+    }
+}
+
+fn said(command: &mut Command) -> Said {
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn changes(code: i32, text: &str) -> Said {
+    (code, text.to_owned(), String::new())
+}
+
+#[test]
+fn nothing_changes_where_only_what_no_machine_reads_does() {
+    let site = Site::new();
+    let id = support::kgen_of(site.path(), &["list", "hosts"]);
+    assert_eq!(site.diff(&[]), changes(0, "nothing changes\n"));
+    site.edit("nodes/compute.xml", "<kickstart>\n", "<kickstart>\n  <description>What counts.</description>\n\n");
+    site.edit("cluster.toml", "[site]", "# the site\n[site]");
+    assert_eq!(site.diff(&[]), changes(0, "nothing changes\n"));
+    assert_eq!(id, support::kgen_of(site.path(), &["list", "hosts"]));
+}
+
+#[test]
+fn a_change_that_hosts_share_is_told_once_with_their_own_values_as_references() {
+    let site = Site::new();
+    site.edit("nodes/compute.xml", "is here", "is there");
+    let expected = "\
+kickstart of 3 hosts: c0, c1, c2
+@@ nodes/compute.xml:5
+  module compute, roll base
+-echo &hostname; in rank &rank; is here
++echo &hostname; in rank &rank; is there
+";
+    assert_eq!(site.diff(&[]), changes(4, expected));
+}
+
+#[test]
+fn hunks_are_told_with_the_hosts_that_have_them() {
+    let site = Site::new();
+    site.edit("nodes/compute.xml", "is here", "is there");
+    site.edit("nodes/base.xml", "chrony", "chronyd");
+    site.edit("nodes/base.xml", "bash", "zsh");
+    let changes = site.json(&[])["changes"].clone();
+    let told: Vec<(usize, usize)> = changes
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|change| (change["hosts"].as_array().unwrap().len(), change["hunks"].as_array().unwrap().len()))
+        .collect();
+    assert_eq!(told, [(4, 3), (3, 1)], "{changes:#}");
+}
+
+#[test]
+fn a_value_of_the_inventory_is_told_with_its_place() {
+    let site = Site::new();
+    site.edit("cluster.toml", "ntp = \"ntp.example.org\"", "ntp = \"time.example.org\"");
+    let (code, text, _) = site.diff(&[]);
+    let expected = "\
+kickstart of 4 hosts: c0, c1, c2 and 1 other
+@@ nodes/base.xml:4
+  module base, roll base
+    compute inherits base  graphs/default/g.xml:2
+  ntp = ntp.example.org  (site, cluster.toml:13)
+-chrony ntp.example.org
+  ntp = time.example.org  (site, cluster.toml:13)
++chrony time.example.org
+";
+    assert_eq!((code, text.as_str()), (4, expected));
+}
+
+#[test]
+fn a_condition_is_told_with_the_edge_of_the_state_that_has_the_line() {
+    let site = Site::new();
+    site.edit("graphs/default/g.xml", "cond=\"rdma\"", "cond=\"rdma and fast is not None\"");
+    let expected = "\
+kickstart of 1 host: c2
+@@ nodes/rdma.xml:2
+  module rdma, roll base
+    compute inherits rdma  graphs/default/g.xml:4  if rdma
+-rdma-core
+";
+    assert_eq!(site.diff(&[]), changes(4, expected));
+    site.commit();
+    site.edit("graphs/default/g.xml", " cond=\"rdma and fast is not None\"", "");
+    let (_, text, _) = site.diff(&[]);
+    assert!(text.starts_with("kickstart of 3 hosts: c0, c1, c2\n") && text.ends_with("\n+rdma-core\n"), "{text}");
+}
+
+#[test]
+fn a_value_of_a_host_that_changes_stands_there_itself() {
+    let site = Site::new();
+    site.edit("nodes/compute.xml", "in rank &rank; is here", "is at &hostaddr;");
+    site.commit();
+    site.edit("cluster.toml", "10.0.1.1\"", "10.0.1.99\"");
+    let document = site.json(&[]);
+    let change = &document["changes"][0];
+    assert_eq!((&change["output"], &change["hosts"]), (&"kickstart".into(), &serde_json::json!(["c1"])));
+    let hunk = &change["hunks"][0];
+    assert_eq!(hunk["removed"][0]["text"], "echo &hostname; is at 10.0.1.1");
+    assert_eq!(hunk["added"][0]["text"], "echo &hostname; is at 10.0.1.99");
+    let script = &document["changes"][1];
+    assert_eq!(script["output"], "boot-script");
+    assert_eq!(script["hunks"][0]["added"][0]["text"], "for 10.0.1.99");
+    assert_eq!(script["hunks"][0]["added"][0]["source"]["file"], "cluster.toml");
+}
+
+#[test]
+fn the_same_text_in_other_words_is_no_change() {
+    let site = Site::new();
+    site.edit("nodes/base.xml", "chrony &ntp;", "echo &hostname;.&domain;\necho login");
+    site.commit();
+    site.edit("nodes/base.xml", "&hostname;.&domain;", "&fqdn;");
+    assert_eq!(site.diff(&[]), changes(0, "nothing changes\n"));
+    site.edit("nodes/base.xml", "echo login", "echo &hostname;");
+    let (_, text, _) = site.diff(&[]);
+    assert!(text.starts_with("kickstart of 3 hosts: c0, c1, c2\n"), "{text}");
+    let own: Vec<_> = text.lines().filter(|line| line.starts_with(['-', '+'])).collect();
+    assert_eq!(own, ["-echo login", "+echo &hostname;"]);
+}
+
+#[test]
+fn a_reference_that_was_meant_as_text_is_told_from_one() {
+    let site = Site::new();
+    site.edit("nodes/login.xml", "<package>vim</package>", "<post>echo &amp;hostname;</post>");
+    site.commit();
+    site.edit("nodes/login.xml", "&amp;hostname;", "&hostname;");
+    let (code, text, _) = site.diff(&[]);
+    assert_eq!(code, 4);
+    assert!(text.ends_with("-echo &hostname;\n  hostname = login  (intrinsic)\n+echo login\n"), "{text}");
+}
+
+#[test]
+fn hosts_that_come_and_go_are_named_and_are_in_the_files_of_the_site() {
+    let site = Site::new();
+    site.edit("cluster.toml", "[hosts.c1]", "[hosts.c9]");
+    let (code, text, _) = site.diff(&[]);
+    assert_eq!(code, 4);
+    assert!(text.starts_with("new: 1 host: c9\ngone: 1 host: c1\n\n"), "{text}");
+    assert!(text.contains("\nsite/hosts\n@@ cluster.toml:"), "{text}");
+    assert!(!text.contains("kickstart of"), "{text}");
+    let document = site.json(&[]);
+    let changes = document["changes"].as_array().unwrap();
+    let paths: Vec<_> = changes.iter().filter_map(|change| change["path"].as_str()).collect();
+    assert!(paths.contains(&"dhcp/dhcpd.conf") && paths.contains(&"dns/example.org.zone"), "{paths:?}");
+    assert!(changes.iter().all(|change| change["output"] == "file" && change["hosts"] == serde_json::json!([])));
+}
+
+#[test]
+fn what_a_host_boots_is_told_once_for_every_loader() {
+    let site = Site::new();
+    site.edit("cluster.toml", "[appliances.compute]", "[appliances.compute]\nboot = \"install\"");
+    let (_, text, _) = site.diff(&[]);
+    assert!(text.starts_with("boot script of 3 hosts: c0, c1, c2\n@@ cluster.toml:"), "{text}");
+    assert!(text.contains("\n+argument inst.ks=http://10.0.0.1/ks/&hostname;.ks\n"), "{text}");
+    site.commit();
+    write(&site.path().join("cluster.d/boot.toml"), "[boot.install]\nmore_arguments = [\"console=ttyS0\"]\n");
+    let expected = "\
+boot script of 3 hosts: c0, c1, c2
+@@ cluster.d/boot.toml:1
++argument console=ttyS0
+";
+    assert_eq!(site.diff(&[]), changes(4, expected));
+}
+
+#[test]
+fn secrets_are_shown_by_name_and_not_even_read() {
+    let site = Site::new();
+    site.edit("nodes/compute.xml", "&rootpw;", "--lock &rootpw;");
+    write(&site.path().join("hidden/rootpw"), "hunter2");
+    for format in ["text", "json"] {
+        let (code, text, said) = site.diff(&["--format", format]);
+        assert_eq!((code, said.as_str()), (4, ""));
+        assert!(text.contains("(secret rootpw)") && !text.contains("hunter2"), "{text}");
+    }
+    fs::remove_dir_all(site.path().join("hidden")).unwrap();
+    assert_eq!(site.diff(&[]).0, 4);
+}
+
+#[test]
+fn a_generation_that_holds_secrets_is_compared_and_looked_at_without_them() {
+    let site = Site::new();
+    let template = "<post template=\"yes\">echo {{ attributes.rootpw }}</post>";
+    site.edit("nodes/login.xml", "<package>vim</package>", template);
+    let made = |secret: &str| -> Assembled {
+        let (mut sources, mut diagnostics) = (Arc::new(Sources::default()), Diagnostics::default());
+        let secret = |_: &str| Some(secret.to_owned());
+        let runner = |_: &kgen::expand::Program| Err(String::new());
+        let (directory, reach) = (site.path(), Reach::Anywhere);
+        let means = Means { directory, secret: &secret, runner: &runner, handing: Handing::Files, reach };
+        let revision = Revision::Directory(site.path().join("cluster.toml"));
+        assemble(&revision, means, &mut sources, &mut diagnostics).unwrap().unwrap()
+    };
+    let old = made("hunter2");
+    assert!(compare(&old, &made("hunter3")).is_empty());
+    site.edit("nodes/compute.xml", "&rootpw;", "--lock &rootpw;");
+    site.edit("nodes/login.xml", "echo {{", "echo is {{");
+    let compared = serde_json::to_string(&compare(&old, &made("hunter2"))).unwrap();
+    assert!(compared.contains("echo is (secret rootpw)") && !compared.contains("hunter"), "{compared}");
+    for host in old.generation.inventory.hosts.values() {
+        let mut text = Vec::new();
+        assert!(old.generation.emit_shown(host, &mut text));
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("(secret rootpw)") && !text.contains("hunter"), "{text}");
+    }
+}
+
+#[test]
+fn the_document_for_programs_has_these_fields() {
+    let site = Site::new();
+    site.edit("nodes/login.xml", "vim", "emacs");
+    site.commit();
+    let document = site.json(&["HEAD~1..main"]);
+    let step = serde_json::json!({ "from": document["from"], "to": document["to"] });
+    assert_eq!(step["from"]["commit"].as_str().unwrap().len(), 40);
+    let cause = serde_json::json!({ "source": { "file": "nodes/login.xml", "line": 1 }, "module": "login",
+        "roll": "base", "chain": [], "attributes": [] });
+    let line = |text: &str| {
+        let mut line = cause.clone();
+        line["text"] = text.into();
+        line
+    };
+    let expected = serde_json::json!({
+        "from": { "name": "HEAD~1", "commit": step["from"]["commit"] },
+        "to": { "name": "main", "commit": step["to"]["commit"] },
+        "new": [], "gone": [],
+        "changes": [
+            { "output": "kickstart", "hosts": ["login"], "hunks": [
+                { "removed": [line("vim")], "added": [line("emacs")] },
+            ] },
+        ],
+    });
+    assert_eq!(document, expected);
+}
+
+#[test]
+fn states_are_revisions_or_directories() {
+    let site = Site::new();
+    let other = tempfile::tempdir().unwrap();
+    FILES.iter().for_each(|(path, text)| write(&other.path().join(path), text));
+    let other = other.path().to_str().unwrap();
+    site.edit("nodes/login.xml", "vim", "emacs");
+    site.git(&["tag", "before"]);
+    assert_eq!(site.diff(&[".", other]).0, 4);
+    assert_eq!(site.diff(&["before", other]).0, 0);
+    assert_eq!(site.diff(&[other]).0, 4);
+    assert_eq!(site.diff(&["before", "--revision", "main"]).0, 0);
+    site.commit();
+    assert_eq!(site.diff(&[]).0, 0);
+    assert_eq!(site.diff(&["before"]).0, 4);
+    assert_eq!(site.diff(&["main", "before"]).0, 4);
+    assert_eq!(site.diff(&["before..main"]).0, 4);
+    assert_eq!(site.diff(&["main..main"]).0, 0);
+    let bare = site.path().join(".git/bare");
+    site.git(&["clone", "-q", "--bare", ".", bare.to_str().unwrap()]);
+    let (code, text, _) = said(support::kgen().args(["diff", "main~1..main", "--site"]).arg(&bare).current_dir("/"));
+    assert_eq!(code, 4, "{text}");
+}
+
+#[test]
+fn faults_are_told_with_the_state_that_has_them() {
+    let site = Site::new();
+    site.edit("graphs/default/g.xml", "to=\"rdma\"", "to=\"rmda\"");
+    site.commit();
+    site.edit("graphs/default/g.xml", "to=\"rmda\"", "to=\"rdma\"");
+    let (code, out, said) = site.diff(&[]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    let first =
+        "error: edge from `compute` to `rmda`, but there is no module `rmda`, in HEAD\n --> graphs/default/g.xml:4";
+    assert!(said.starts_with(first), "{said}");
+    site.edit("nodes/login.xml", "</kickstart>", "");
+    let (code, _, said) = site.diff(&[]);
+    assert_eq!(code, 1);
+    assert!(said.contains(", in HEAD\n") && said.contains(", in the files\n"), "{said}");
+    site.git(&["checkout", "-q", "."]);
+    let (code, _, said) = site.diff(&["HEAD~1", "--format", "json"]);
+    assert_eq!((code, said.lines().count()), (1, 1));
+}
+
+#[test]
+fn what_is_not_there_is_told_as_for_every_command() {
+    let site = Site::new();
+    let (code, _, said) = site.diff(&["nonsense"]);
+    assert_eq!(code, 3);
+    assert!(said.contains("nonsense"), "{said}");
+    assert_eq!(site.diff(&["main..nonsense"]).0, 3);
+    fs::remove_dir_all(site.path().join(".git")).unwrap();
+    let (code, _, said) = site.diff(&["main"]);
+    assert_eq!(code, 2);
+    assert!(said.contains("there is no revision `main`"), "{said}");
+}
+
+#[test]
+fn what_a_site_says_does_not_command_the_terminal() {
+    let site = Site::new();
+    site.edit("cluster.toml", "ntp = \"ntp.example.org\"", "ntp = \"\\u001b[31m\"");
+    let (_, text, _) = site.diff(&[]);
+    assert!(text.ends_with("\n+chrony ?[31m\n"), "{text}");
+}
+
+#[test]
+fn colours_are_for_terminals_and_who_asks() {
+    let site = Site::new();
+    site.edit("nodes/login.xml", "vim", "emacs");
+    assert!(!site.diff(&[]).1.contains('\x1b'));
+    assert!(site.diff(&["--color", "always"]).1.contains("\x1b[32m+emacs\x1b[0m\n"));
+}
