@@ -1,7 +1,5 @@
 //! `kgen diff`: what would change on machines from one state of the site to another.
 
-use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,23 +7,15 @@ use serde::Serialize;
 
 use crate::assemble::{Assembled, assemble_shown};
 use crate::cli::args::{Diff, Format, Global};
-use crate::cli::explain::{used_text, values_text};
 use crate::cli::locate::{Place, locate};
 use crate::cli::session::{Failure, Session};
-use crate::compare::fold::{Change, Output};
+use crate::compare::text::text;
 use crate::compare::{Comparison, compare};
 use crate::diagnostic::Diagnostics;
 use crate::eval;
-use crate::explain::Cause;
-use crate::name::HostName;
 use crate::source::git::Commit;
 use crate::source::revision::{Revision, site_in};
 use crate::source::{SourceError, Sources};
-
-/// How many names of hosts a heading shows.
-const NAMES: usize = 3;
-/// How many lines of a file of the site are shown: with a thousand new hosts, each of them says the same.
-const SITE_LINES: usize = 20;
 
 /// A state of the site, as it is called and where it is.
 struct State {
@@ -131,92 +121,4 @@ fn tell_faults(session: &mut Session, state: &State, mut made: Made) -> bool {
 
 fn side(state: &State) -> Side<'_> {
     Side { name: &state.name, commit: state.place.revision.commit() }
-}
-
-/// The answer for people.
-fn text(comparison: &Comparison, colored: bool) -> String {
-    let mut page = Page { text: String::new(), colored };
-    for (hosts, what) in [(&comparison.new, "new"), (&comparison.gone, "gone")] {
-        if !hosts.is_empty() {
-            page.paint("1", &format!("{what}: {}", counted(hosts)));
-        }
-    }
-    comparison.changes.iter().for_each(|change| page.change(change));
-    if comparison.is_empty() {
-        page.text.push_str("nothing changes\n");
-    }
-    page.text
-}
-
-/// `142 hosts: a, b, c and 139 others`.
-fn counted(hosts: &[HostName]) -> String {
-    let shown: Vec<&str> = hosts.iter().take(NAMES).map(HostName::as_str).collect();
-    let others = match hosts.len() - shown.len() {
-        0 => String::new(),
-        1 => " and 1 other".to_owned(),
-        others => format!(" and {others} others"),
-    };
-    let word = if hosts.len() == 1 { "host" } else { "hosts" };
-    format!("{} {word}: {}{others}", hosts.len(), shown.join(", "))
-}
-
-struct Page {
-    text: String,
-    colored: bool,
-}
-
-impl Page {
-    /// A line in an SGR colour (ECMA-48, 8.3.117), where there are colours. Whoever wrote it does not command the terminal.
-    fn paint(&mut self, color: &str, line: &str) {
-        let line = line.replace(|c: char| c.is_control() && c != '\t', "?");
-        let (start, end) = if self.colored { (format!("\x1b[{color}m"), "\x1b[0m") } else { (String::new(), "") };
-        let _ = writeln!(self.text, "{start}{line}{end}");
-    }
-
-    fn change(&mut self, change: &Change) {
-        if !self.text.is_empty() {
-            self.text.push('\n');
-        }
-        let (heading, most) = match &change.output {
-            Output::Kickstart => (format!("kickstart of {}", counted(&change.hosts)), usize::MAX),
-            Output::BootScript => (format!("boot script of {}", counted(&change.hosts)), usize::MAX),
-            Output::File { path } => (path.clone(), SITE_LINES),
-        };
-        self.paint("1", &heading);
-        let mut told = BTreeSet::new();
-        let mut shown = 0;
-        for hunk in &change.hunks {
-            let mut before = None;
-            let removed = hunk.removed.iter().map(|line| ('-', "31", line));
-            let lines = removed.chain(hunk.added.iter().map(|line| ('+', "32", line)));
-            for (sign, color, line) in lines.take(most - shown) {
-                self.cause(&line.cause, before.replace(&line.cause), &mut told);
-                self.paint(color, &format!("{sign}{}", line.text));
-                shown += 1;
-            }
-        }
-        let all: usize = change.hunks.iter().map(|hunk| hunk.removed.len() + hunk.added.len()).sum();
-        if all > shown {
-            let _ = writeln!(self.text, "  and {} more lines; --format json has them all", all - shown);
-        }
-    }
-
-    /// Why a line is there, without what is so of the line before it. The edges of a module are told once.
-    fn cause(&mut self, cause: &Cause, before: Option<&Cause>, told: &mut BTreeSet<String>) {
-        let (mut text, mut used) = (String::new(), String::new());
-        if before.is_none() && cause.source.is_none() {
-            text.push_str("@@\n");
-        }
-        let place =
-            cause.source.as_ref().filter(|place| before.and_then(|before| before.source.as_ref()) != Some(place));
-        place.iter().for_each(|place| text.push_str(&format!("@@ {place}\n")));
-        cause.used.iter().for_each(|by| used_text(by, &mut used));
-        if told.insert(used.clone()) {
-            text.push_str(&used);
-        }
-        let known = before.map(|before| &before.attributes[..]).unwrap_or_default();
-        let new: Vec<_> = cause.attributes.iter().filter(|set| !known.contains(set)).cloned().collect();
-        values_text(&new, &mut text);
-        text.lines().for_each(|line| self.paint("36", line));
-    }
 }

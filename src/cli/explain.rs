@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::cli::args::{Explain, Format};
 use crate::cli::session::{Failure, Session, typed_name};
-use crate::explain::{Explainer, LineOrigin, ModuleOrigin, PackageOrigin, SetAttribute, Step, UsedBy};
+use crate::explain::text::{chain_text, used_text, value_text, values_text};
+use crate::explain::{Explainer, LineOrigin, ModuleOrigin, PackageOrigin, SetAttribute, UsedBy};
 use crate::name::{AttributeName, ModuleName, suggestion};
 
 /// Answers one question.
@@ -85,35 +86,6 @@ fn line_text(host: &str, line: &LineOrigin) -> String {
     }
     values_text(&line.cause.attributes, &mut text);
     text
-}
-
-/// A module and the edges that brought it in.
-pub fn used_text(used: &UsedBy, text: &mut String) {
-    let _ = writeln!(text, "  module {}, roll {}", used.module, used.roll);
-    chain_text(&used.chain, text);
-}
-
-fn chain_text(chain: &[Step], text: &mut String) {
-    let width = chain.iter().map(|step| step.from.len() + step.to.len()).max().unwrap_or(0) + " inherits ".len();
-    for step in chain {
-        let edge = format!("{} inherits {}", step.from, step.to);
-        let condition = step.condition.as_ref().map(|condition| format!("  if {condition}")).unwrap_or_default();
-        let _ = writeln!(text, "    {edge:<width$}  {}{condition}", step.place);
-    }
-}
-
-/// Attributes with their values and places.
-pub fn values_text(values: &[SetAttribute], text: &mut String) {
-    for value in values {
-        let _ = writeln!(text, "  {}", value_text(value));
-    }
-}
-
-fn value_text(attribute: &SetAttribute) -> String {
-    let Some(value) = &attribute.value else { return format!("{} has no value", attribute.name) };
-    let scope = attribute.scope.map(|scope| scope.to_string()).unwrap_or_default();
-    let place = attribute.place.as_ref().map(|place| format!(", {place}")).unwrap_or_default();
-    format!("{} = {value}  ({scope}{place})", attribute.name)
 }
 
 fn package_text(package: &PackageOrigin) -> String {

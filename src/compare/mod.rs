@@ -12,6 +12,7 @@ mod kickstarts;
 pub mod lines;
 mod own;
 mod site;
+pub mod text;
 
 use std::collections::BTreeMap;
 

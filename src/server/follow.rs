@@ -10,6 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::assemble::{Assembled, Means, assemble, reach};
 use crate::boot::Handing;
 use crate::boot::state::{Happening, Order as HostOrder};
+use crate::compare::compare;
+use crate::compare::text::text;
 use crate::diagnostic::{Diagnostics, Severity, to_text};
 use crate::eval;
 use crate::expand::Program;
@@ -26,6 +28,8 @@ const HISTORY: usize = 50;
 const TRYING: &str = "trying";
 /// The longest report of a broken revision, in bytes.
 const LONGEST_REPORT: usize = 64 << 10;
+/// How much of a difference is kept, in bytes.
+const LONGEST_DIFFERENCE: usize = 256 << 10;
 
 /// What a revision is made into a generation with.
 #[derive(Clone, Debug)]
@@ -273,12 +277,14 @@ impl Follower {
         }
         self.serving.serve.store(Arc::new(serve));
         let (id, made) = (served.id().to_owned(), Arc::clone(&served));
+        let difference = self.difference(&served).await;
         self.change(|next| {
             let is_same = next.current.as_ref().is_some_and(|current| current.id() == made.id());
             if !is_same {
                 next.history.insert(0, past(&made));
                 next.history.truncate(HISTORY);
                 next.previous.clone_from(&next.current);
+                next.difference = difference;
             }
             next.current = Some(made);
             if held.is_none() {
@@ -300,6 +306,19 @@ impl Follower {
             tracing::error!(%error, "which revision is served is not kept");
         }
         format!("generation {id} is served")
+    }
+
+    /// What changes on machines if a generation is served instead of what is served now. No secret is in it.
+    async fn difference(&self, next: &Arc<Served>) -> Option<Arc<str>> {
+        let current = self.serving.snapshot.load().current.clone()?;
+        let next = Arc::clone(next);
+        let compared = blocking(move || text(&compare(&current.assembled, &next.assembled), false)).await;
+        compared
+            .map(|mut text| {
+                text.truncate(text.floor_char_boundary(LONGEST_DIFFERENCE));
+                text.into()
+            })
+            .ok()
     }
 
     /// Hosts whose order is done are free again where the inventory says something else now.

@@ -207,7 +207,7 @@ fn generations(about: &About) -> Answer {
             broken_at => broken.map(|broken| broken.at),
             pins => seen(&pins),
             history => seen(&snapshot.history),
-            difference => Value::from(()),
+            difference => snapshot.difference.as_deref(),
         },
     )
 }

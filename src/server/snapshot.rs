@@ -163,6 +163,8 @@ pub struct Snapshot {
     pub current: Option<Arc<Served>>,
     /// What they got before.
     pub previous: Option<Arc<Served>>,
+    /// What changed on machines between the two.
+    pub difference: Option<Arc<str>>,
     /// Who gets something else.
     pub pins: Vec<Pin>,
     /// The newest revision, if it is broken.

@@ -98,7 +98,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("server::admission", &["inventory"]),
     ("server::access", &["boot", "inventory", "server::request"]),
     ("server", &[
-        "assemble", "boot", "compile", "diagnostic", "emit", "eval", "expand", "explain", "files", "generation",
+        "assemble", "boot", "compare", "compile", "diagnostic", "emit", "eval", "expand", "explain", "files", "generation",
         "inventory", "name", "picture", "server::access", "server::admission", "server::answer", "server::request",
         "source", "store", "write"
     ]),

@@ -3,6 +3,8 @@
 //! Everything is read off the generation: texts know their origins, resolutions the edges that admitted a
 //! module, attributes the place that set them. Secrets are shown by name.
 
+pub mod text;
+
 use std::collections::BTreeSet;
 
 use serde::Serialize;
