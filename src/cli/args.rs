@@ -380,6 +380,9 @@ pub struct Serve {
     /// The most connections that are open at a time
     #[arg(long, value_name = "NUMBER", default_value_t = 16_384)]
     pub connections: usize,
+    /// Follow the source even if `kgen rollback` held a revision before
+    #[arg(long)]
+    pub follow: bool,
     /// Run the programs of `<eval>` where the inventory allows it: whoever writes the description runs them here
     #[arg(long)]
     pub allow_eval: bool,

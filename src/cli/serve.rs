@@ -34,6 +34,7 @@ pub fn run(session: &Session, arguments: &Serve) -> Result<(), Failure> {
         state: arguments.state.clone(),
         socket: arguments.socket.clone().unwrap_or_else(|| PathBuf::from(&arguments.state).join("kgen.sock")),
         connections: arguments.connections,
+        follow: arguments.follow,
     };
     serve(options).map_err(|stopped| match stopped {
         Stopped::Broken(report) => {

@@ -74,6 +74,21 @@ impl Kitchen {
     /// # Errors
     /// It is broken: the report.
     pub fn make(&self, revision: &Revision) -> Result<Served, Broken> {
+        self.compiled(revision).map_err(|broken| Broken { report: self.without_our_paths(&broken.report), ..broken })
+    }
+
+    /// Anybody may see a report: paths are those of the site, not of this machine.
+    fn without_our_paths(&self, report: &str) -> String {
+        let mut report = report.to_owned();
+        if let Origin::Directory(file) = &self.origin {
+            let directory = file.parent().unwrap_or(Path::new("")).display().to_string();
+            report = report.replace(&format!("{}/", directory.trim_end_matches('/')), "");
+        }
+        let local = self.directory.display().to_string();
+        if local.len() > 1 { report.replace(&format!("{}/", local.trim_end_matches('/')), "") } else { report }
+    }
+
+    fn compiled(&self, revision: &Revision) -> Result<Served, Broken> {
         let broken = |report: String| Broken {
             is_unreachable: false,
             revision: revision.commit().unwrap_or_default().to_owned(),
@@ -163,7 +178,6 @@ impl Follower {
         mut orders: mpsc::Receiver<(Order, oneshot::Sender<Result<String, String>>)>,
         mut changed: mpsc::Receiver<()>,
     ) {
-        self.pin_again().await;
         loop {
             let pause = Duration::from_secs(u64::from(self.serving.serve.load().poll_seconds));
             tokio::select! {
@@ -352,17 +366,15 @@ impl Follower {
     async fn roll_back(&self, to: Option<String>) -> Result<String, String> {
         let snapshot = self.serving.snapshot.load_full();
         let before = snapshot.previous.clone();
-        let fits = |served: &Arc<Served>| {
-            let names = [Some(served.id()), served.commit.as_deref()];
-            to.as_deref().is_none_or(|to| names.into_iter().flatten().any(|name| name.starts_with(to)))
-        };
-        let served = match (before.filter(fits), to) {
-            (Some(served), _) => served,
-            (None, None) => return Err("nothing was served before; name a revision".to_owned()),
-            (None, Some(revision)) => {
-                let kitchen = Arc::clone(&self.kitchen);
-                Arc::new(blocking(move || kitchen.at(&revision)).await??)
-            }
+        let served = match to {
+            None => before.ok_or("nothing was served before; name a revision")?,
+            Some(revision) => match before.filter(|served| served.is_called(&revision)) {
+                Some(served) => served,
+                None => {
+                    let kitchen = Arc::clone(&self.kitchen);
+                    Arc::new(blocking(move || kitchen.at(&revision)).await??)
+                }
+            },
         };
         let held = served.commit.clone().unwrap_or_else(|| format!("generation {}", served.id()));
         // A directory has no revision to come back to when the server is started again.
@@ -417,26 +429,6 @@ impl Follower {
         self.change(|next| next.pins = pins);
         Ok(format!("{target} gets what all get"))
     }
-
-    /// Makes the revisions of pins again after a start.
-    async fn pin_again(&self) {
-        let Some(kept) = self.serving.store.setting("pins") else { return };
-        let pairs: Vec<(String, String)> = serde_json::from_str(&kept).unwrap_or_default();
-        let mut pins = Vec::new();
-        for (target, revision) in pairs {
-            let (kitchen, name) = (Arc::clone(&self.kitchen), revision.clone());
-            let made = blocking(move || kitchen.at(&name)).await.and_then(|made| made);
-            let (served, fault) = match made {
-                Ok(served) => (Some(Arc::new(served)), String::new()),
-                Err(fault) => (None, fault),
-            };
-            if !fault.is_empty() {
-                tracing::error!(target, revision, "a pinned revision cannot be made: {fault}");
-            }
-            pins.push(Pin { target, revision, served, fault });
-        }
-        self.change(|next| next.pins = pins);
-    }
 }
 
 /// Does something that takes long beside what answers requests.
@@ -453,40 +445,59 @@ pub struct Kept {
     pub last_good: Option<String>,
     /// The commit that was being compiled when the server ended.
     pub trying: Option<String>,
+    /// Pins: targets and revisions, JSON.
+    pub pins: Option<String>,
 }
 
 impl Kept {
     /// Reads it.
     pub fn read(store: &Store) -> Self {
-        Self { held: store.setting("held"), last_good: store.setting("last_good"), trying: store.setting(TRYING) }
+        let [held, last_good, trying, pins] = ["held", "last_good", TRYING, "pins"].map(|name| store.setting(name));
+        Self { held, last_good, trying, pins }
     }
 }
 
-/// The first generation: what was held, else the newest, else the last good one.
+/// The first snapshot: what was held, else the newest, else the last good one; and what hosts are pinned to, so that
+/// none of them gets anything else before.
 ///
 /// # Errors
-/// There is none: why the newest is not.
+/// There is nothing to be served: why.
 pub fn first(kitchen: &Kitchen, kept: &Kept) -> Result<Snapshot, Broken> {
-    let mut snapshot = Snapshot::default();
-    let held = kept.held.as_deref().and_then(|held| Some((held, kitchen.at(held).ok()?)));
-    let served = match held {
-        Some((revision, served)) => {
-            snapshot.held = Some(revision.to_owned());
-            served
-        }
-        None => match newest(kitchen, kept) {
-            Ok(served) => served,
-            Err(broken) => {
-                let good = kept.last_good.as_deref().and_then(|revision| kitchen.at(revision).ok());
-                let Some(good) = good else { return Err(broken) };
-                snapshot.broken = Some(broken);
-                good
-            }
-        },
+    let mut snapshot = Snapshot { pins: pins(kitchen, kept), ..Snapshot::default() };
+    let served = if let Some(held) = &kept.held {
+        snapshot.held = Some(held.clone());
+        // Somebody went back to it for a reason; the newest would be the worst to take instead.
+        kitchen.at(held).map_err(|report| Broken {
+            is_unreachable: false,
+            revision: held.clone(),
+            report: format!("{held} is held, and cannot be served; `kgen serve --follow` takes the newest\n{report}\n"),
+            at: now(),
+        })?
+    } else {
+        newest(kitchen, kept).or_else(|broken| {
+            let good = kept.last_good.as_deref().and_then(|revision| kitchen.at(revision).ok());
+            let Some(good) = good else { return Err(broken) };
+            snapshot.broken = Some(broken);
+            Ok(good)
+        })?
     };
     snapshot.history.push(past(&served));
     snapshot.current = Some(Arc::new(served));
     Ok(snapshot)
+}
+
+/// The revisions of pins.
+fn pins(kitchen: &Kitchen, kept: &Kept) -> Vec<Pin> {
+    let pairs: Vec<(String, String)> =
+        kept.pins.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let pin = |(target, revision): (String, String)| match kitchen.at(&revision) {
+        Ok(served) => Pin { target, revision, served: Some(Arc::new(served)), fault: String::new() },
+        Err(fault) => {
+            tracing::error!(target, revision, "a pinned revision cannot be made, and its hosts get nothing: {fault}");
+            Pin { target, revision, served: None, fault }
+        }
+    };
+    pairs.into_iter().map(pin).collect()
 }
 
 fn newest(kitchen: &Kitchen, kept: &Kept) -> Result<Served, Broken> {

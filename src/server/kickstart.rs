@@ -41,11 +41,12 @@ pub async fn give(serving: &Serving, request: &Request, whose: Whose<'_>, what: 
     let snapshot = serving.snapshot.load_full();
     let Some(current) = snapshot.current.as_deref() else { return not_ready() };
     let is_operator = serving.is_operator(request);
-    let found = match find(serving, request, current, whose) {
-        Ok(host) => snapshot.of(current, host),
+    let host = match find(serving, request, current, whose) {
+        Ok(host) if snapshot.lacks_pinned(host) => return lacks_pinned(),
+        Ok(host) => host,
         Err(reason) => return serving.refuse(request, "", reason),
     };
-    let (served, host) = found;
+    let (served, host) = snapshot.of(current, host);
     let record = serving.store.record(&host.name);
     let Some(plan) = served.plan() else { return Answer::failure("[site] has no `server`") };
     let entry = match plan.entry_of(host, &record.next(&host.boot)) {
@@ -69,6 +70,11 @@ pub async fn give(serving: &Serving, request: &Request, whose: Whose<'_>, what: 
         }
     }
     written(served, host, what)
+}
+
+/// What is answered to a host whose revision cannot be made.
+pub fn lacks_pinned() -> Answer {
+    Answer::refusal(503, "what this machine is to have cannot be made").with("retry-after", "60")
 }
 
 /// What is answered while nothing was compiled yet.

@@ -60,6 +60,8 @@ pub struct Options {
     pub socket: PathBuf,
     /// The most open connections.
     pub connections: usize,
+    /// Whether the source is followed even if a revision was held.
+    pub follow: bool,
 }
 
 /// Why a server does not start, or ends.
@@ -86,6 +88,9 @@ async fn run(options: Options) -> Result<(), Stopped> {
     let kitchen = Arc::new(options.kitchen);
     let usual = kitchen.overrides.over(None);
     let store = Store::open(&options.state, limits(&usual), usual.events).map_err(|error| world(error.to_string()))?;
+    if options.follow {
+        store.set("held", None).await.map_err(|error| world(error.to_string()))?;
+    }
     let (making, kept) = (Arc::clone(&kitchen), Kept::read(&store));
     let made = tokio::task::spawn_blocking(move || first(&making, &kept));
     let snapshot = made.await.map_err(|error| world(error.to_string()))?;

@@ -9,7 +9,7 @@ use crate::inventory::action::{Way, local};
 use crate::inventory::address::HardwareAddress;
 use crate::server::access;
 use crate::server::answer::{Answer, kind};
-use crate::server::kickstart::{next_entry, not_ready};
+use crate::server::kickstart::{lacks_pinned, next_entry, not_ready};
 use crate::server::request::Request;
 use crate::server::serving::{Serving, new_token};
 use crate::server::tree;
@@ -25,6 +25,11 @@ pub async fn give(serving: &Serving, request: &Request, path: &str) -> Answer {
     let Some(current) = snapshot.current.as_deref() else { return not_ready() };
     // Some firmware writes hardware addresses in capitals.
     let found = current.script(path).or_else(|| current.script(&path.to_ascii_lowercase()));
+    if let Some((_, host)) = found
+        && snapshot.lacks_pinned(host)
+    {
+        return lacks_pinned();
+    }
     if let Some((loader, host)) = found {
         let (served, host) = snapshot.of(current, host);
         return of_host(serving, request, (served, host), loader).await;

@@ -71,6 +71,13 @@ impl Served {
         &self.assembled.generation.id
     }
 
+    /// Whether this is its id, or that of its commit, at least its first seven digits.
+    pub fn is_called(&self, name: &str) -> bool {
+        let is_id = name.len() >= 7 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let mut ids = [Some(self.id()), self.commit.as_deref()].into_iter().flatten();
+        is_id && ids.any(|id| id.starts_with(name))
+    }
+
     fn numbered(&self, number: usize) -> Option<&Host> {
         self.host(self.names.get(number)?.as_str())
     }
@@ -124,7 +131,7 @@ pub struct Pin {
     pub target: String,
     /// Branch, tag or commit.
     pub revision: String,
-    /// Made of it; none where it cannot be made, and then the hosts get what all get.
+    /// Made of it; none where it cannot be made, and then the hosts get nothing.
     pub served: Option<Arc<Served>>,
     /// Why it cannot be made.
     pub fault: String,
@@ -176,13 +183,21 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    fn pin(&self, host: &Host) -> Option<&Pin> {
+        let is_host = |pin: &&Pin| pin.target == host.name.as_str();
+        let is_appliance = |pin: &&Pin| pin.target.strip_prefix('@') == Some(host.appliance.as_str());
+        self.pins.iter().find(is_host).or_else(|| self.pins.iter().find(is_appliance))
+    }
+
+    /// Whether a host is pinned to what cannot be made: it gets nothing, because anything else is not what it is to have.
+    pub fn lacks_pinned(&self, host: &Host) -> bool {
+        self.pin(host).is_some_and(|pin| pin.served.is_none())
+    }
+
     /// What a host gets: that of its own pin, else of its appliance's, else what all get. The host is looked up again,
     /// because it may be another there.
     pub fn of<'s>(&'s self, current: &'s Served, host: &'s Host) -> (&'s Served, &'s Host) {
-        let is_host = |pin: &&Pin| pin.target == host.name.as_str();
-        let is_appliance = |pin: &&Pin| pin.target.strip_prefix('@') == Some(host.appliance.as_str());
-        let pin = self.pins.iter().find(is_host).or_else(|| self.pins.iter().find(is_appliance));
-        let pinned = pin.and_then(|pin| pin.served.as_deref());
+        let pinned = self.pin(host).and_then(|pin| pin.served.as_deref());
         match pinned.and_then(|served| Some((served, served.host(host.name.as_str())?))) {
             Some(other) => other,
             None => (current, host),

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::source::fetch::fetch;
+use crate::source::fetch::{REMOTE_HEAD, fetch};
 use crate::source::git::Commit;
 use crate::source::{SourceError, SourceTree, files_below, read_file};
 
@@ -107,8 +107,12 @@ impl Origin {
     pub fn at(&self, revision: &str) -> Result<Revision, SourceError> {
         match self {
             Self::Directory(file) => Err(SourceError::NotInGit { path: file.clone(), revision: revision.to_owned() }),
-            Self::Repository { repository, folder, .. } => {
-                Ok(Revision::Commit(Commit::find(repository, revision, folder)?))
+            Self::Repository { repository, folder, url, .. } => {
+                // A copy has a HEAD of its own, which says nothing; that of the other side has another name.
+                let rest =
+                    revision.strip_prefix("HEAD").filter(|rest| rest.is_empty() || rest.starts_with(['~', '^', '@']));
+                let remote = rest.filter(|_| url.is_some()).map(|rest| format!("{REMOTE_HEAD}{rest}"));
+                Ok(Revision::Commit(Commit::find(repository, remote.as_deref().unwrap_or(revision), folder)?))
             }
         }
     }
