@@ -6,6 +6,7 @@
 pub mod fill;
 pub mod fit;
 pub mod state;
+pub mod token;
 
 use std::net::Ipv4Addr;
 

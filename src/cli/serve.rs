@@ -8,7 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::cli::args::{LogFormat, Serve};
 use crate::cli::locate;
 use crate::cli::session::{Failure, Session, secret_of_environment};
-use crate::server::follow::{Kitchen, Overrides};
+use crate::server::making::{Making, Overrides};
 use crate::server::{Options, Stopped, serve};
 use crate::source::revision::Origin;
 
@@ -24,7 +24,7 @@ pub fn run(session: &Session, arguments: &Serve) -> Result<(), Failure> {
         _ => beside,
     };
     let options = Options {
-        kitchen: Kitchen {
+        making: Making {
             origin,
             directory,
             secret: secret_of_environment,

@@ -2,7 +2,8 @@
 //!
 //! A request comes in by [`listen`] and [`http`], which alone know HTTP; [`route`] says whose it is, and one file for
 //! each family of routes answers it: [`kickstart`], [`script`], [`tree`], [`api`], [`page`]. Who gets what is
-//! [`access`]; what is served is [`snapshot`], which [`follow`] exchanges as a whole.
+//! [`access`]; what is served is [`snapshot`], which [`follow`] exchanges as a whole;
+//! [`making`] makes it, and [`start`] says what is served first.
 
 pub mod access;
 pub mod admission;
@@ -12,6 +13,7 @@ pub mod follow;
 pub mod http;
 pub mod kickstart;
 pub mod listen;
+pub mod making;
 pub mod metrics;
 pub mod page;
 pub mod request;
@@ -19,6 +21,7 @@ pub mod route;
 pub mod script;
 pub mod serving;
 pub mod snapshot;
+pub mod start;
 pub mod tree;
 pub mod view;
 
@@ -35,10 +38,12 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::inventory::serve::Serve;
 use crate::server::admission::{Admission, Class};
-use crate::server::follow::{Follower, Kept, Kitchen, first};
+use crate::server::follow::Follower;
 use crate::server::listen::{Door, Tls};
+use crate::server::making::Making;
 use crate::server::metrics::Metrics;
 use crate::server::serving::{Order, Serving, TOLD_REFUSALS, limits};
+use crate::server::start::{Kept, first, watch};
 use crate::source::revision::Origin;
 use crate::store::Store;
 
@@ -53,7 +58,7 @@ const OWN_DESCRIPTORS: usize = 256;
 #[derive(Debug)]
 pub struct Options {
     /// What generations are made with.
-    pub kitchen: Kitchen,
+    pub making: Making,
     /// The directory of the state.
     pub state: PathBuf,
     /// The operators' socket.
@@ -85,14 +90,14 @@ pub fn serve(options: Options) -> Result<(), Stopped> {
 
 async fn run(options: Options) -> Result<(), Stopped> {
     let world = |error: String| Stopped::World(error);
-    let kitchen = Arc::new(options.kitchen);
-    let usual = kitchen.overrides.over(None);
+    let making = Arc::new(options.making);
+    let usual = making.overrides.over(None);
     let store = Store::open(&options.state, limits(&usual), usual.events).map_err(|error| world(error.to_string()))?;
     if options.follow {
         store.set("held", None).await.map_err(|error| world(error.to_string()))?;
     }
-    let (making, kept) = (Arc::clone(&kitchen), Kept::read(&store));
-    let made = tokio::task::spawn_blocking(move || first(&making, &kept));
+    let (maker, kept) = (Arc::clone(&making), Kept::read(&store));
+    let made = tokio::task::spawn_blocking(move || first(&maker, &kept));
     let snapshot = made.await.map_err(|error| world(error.to_string()))?;
     let snapshot = snapshot.map_err(|broken| Stopped::Broken(broken.report))?;
     let current = snapshot.current.as_ref();
@@ -100,10 +105,10 @@ async fn run(options: Options) -> Result<(), Stopped> {
         store.set("last_good", Some(commit)).await.map_err(|error| world(error.to_string()))?;
     }
     let declared = current.and_then(|served| served.generation().inventory.serve.clone());
-    let settings = kitchen.overrides.over(declared.as_ref());
+    let settings = making.overrides.over(declared.as_ref());
     store.bound(limits(&settings), settings.events).await;
     let listeners = listeners(&settings).await.map_err(world)?;
-    let tls = certificates(&settings, &kitchen.directory).map_err(world)?;
+    let tls = certificates(&settings, &making.directory).map_err(world)?;
     let socket = listen::socket(&options.socket);
     let socket = socket.map_err(|error| world(format!("cannot listen at {}: {error}", options.socket.display())))?;
     let (orders, taken) = mpsc::channel(64);
@@ -114,7 +119,7 @@ async fn run(options: Options) -> Result<(), Stopped> {
         store,
         metrics: Metrics::default(),
         refused: AtomicU64::new(0),
-        directory: kitchen.directory.clone(),
+        directory: making.directory.clone(),
         orders,
     });
     tell_start(&serving, &listeners, &options.socket);
@@ -132,14 +137,14 @@ async fn run(options: Options) -> Result<(), Stopped> {
     };
     start(&door, listeners, socket, tls.as_ref());
     drop(door);
-    let changed = watched(&kitchen, &options.state);
+    let changed = watched(&making, &options.state);
     let (_watcher, changed) = changed
         .map_or_else(|| (None, mpsc::channel(1)), |(watcher, changed)| (Some(watcher), (mpsc::channel(1).0, changed)));
     let (_keep_open, changed) = changed;
-    tokio::spawn(Follower { kitchen: Arc::clone(&kitchen), serving: Arc::clone(&serving) }.follow(taken, changed));
+    tokio::spawn(Follower { making: Arc::clone(&making), serving: Arc::clone(&serving) }.follow(taken, changed));
     tokio::spawn(tell_deferred(Arc::clone(&serving)));
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    wait_for_the_end(&serving, &kitchen, tls.as_ref()).await.map_err(world)?;
+    wait_for_the_end(&serving, &making, tls.as_ref()).await.map_err(world)?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("stopping; what is being answered is answered");
     let _ = stop.send(true);
@@ -173,7 +178,7 @@ fn tell_start(serving: &Serving, listeners: &[(TcpListener, bool)], socket: &Pat
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP looks at the source and the certificates.
-async fn wait_for_the_end(serving: &Serving, kitchen: &Kitchen, tls: Option<&Tls>) -> Result<(), String> {
+async fn wait_for_the_end(serving: &Serving, making: &Making, tls: Option<&Tls>) -> Result<(), String> {
     let listen = |kind| signal(kind).map_err(|error| format!("no signals: {error}"));
     let (mut term, mut int) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     let mut hangup = listen(SignalKind::hangup())?;
@@ -185,16 +190,16 @@ async fn wait_for_the_end(serving: &Serving, kitchen: &Kitchen, tls: Option<&Tls
                 if let Err(fault) = serving.order(Order::Refresh).await {
                     tracing::error!("{fault}");
                 }
-                reload_certificates(serving, kitchen, tls);
+                reload_certificates(serving, making, tls);
             }
         }
     }
 }
 
-fn reload_certificates(serving: &Serving, kitchen: &Kitchen, tls: Option<&Tls>) {
+fn reload_certificates(serving: &Serving, making: &Making, tls: Option<&Tls>) {
     let settings = serving.serve.load();
     let (Some(held), Some((certificate, key, _))) = (tls, &settings.tls) else { return };
-    match listen::tls(&kitchen.directory.join(certificate), &kitchen.directory.join(key)) {
+    match listen::tls(&making.directory.join(certificate), &making.directory.join(key)) {
         Ok(config) => {
             held.store(config);
             tracing::info!("certificates are read again");
@@ -262,12 +267,12 @@ fn connections(wanted: usize) -> usize {
     wanted.min(possible).max(16)
 }
 
-fn watched(kitchen: &Kitchen, state: &Path) -> Option<(notify::RecommendedWatcher, mpsc::Receiver<()>)> {
-    let Origin::Directory(file) = &kitchen.origin else { return None };
+fn watched(making: &Making, state: &Path) -> Option<(notify::RecommendedWatcher, mpsc::Receiver<()>)> {
+    let Origin::Directory(file) = &making.origin else { return None };
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let except = state.canonicalize().unwrap_or_else(|_| state.to_path_buf());
     let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf());
-    let watched = follow::watch(&directory, &except);
+    let watched = watch(&directory, &except);
     watched.map_err(|fault| tracing::warn!("changes are seen at intervals only: {fault}")).ok()
 }
 

@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::boot::state::{Limits, Token};
+use crate::boot::state::Limits;
+use crate::boot::token::Token;
 use crate::inventory::serve::Serve;
 use crate::server::access::{Reason, operator};
 use crate::server::admission::Admission;

@@ -163,6 +163,13 @@ pub struct Past {
     pub at: Time,
 }
 
+impl Past {
+    /// That of what was taken at a time.
+    pub fn of(served: &Served, at: Time) -> Self {
+        Self { generation: served.id().to_owned(), commit: served.commit.clone(), summary: served.summary.clone(), at }
+    }
+}
+
 /// What is served at one moment. A request takes one and keeps it to its end.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {

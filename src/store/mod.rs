@@ -16,7 +16,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::boot::state::{Happening, Limits, Record, Time, Token};
+use crate::boot::state::{Happening, Limits, Record, Time};
+use crate::boot::token::Token;
 use crate::name::HostName;
 use crate::store::kept::{Change, Event, Sighting, StoreError};
 use crate::store::sqlite::Database;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, params};
 
-use crate::boot::state::{BootState, Limits, Order, Record, Time, Token};
+use crate::boot::state::{BootState, Limits, Order, Record, Time};
+use crate::boot::token::Token;
 use crate::name::{ActionName, HostName};
 use crate::store::kept::{Change, Event, Sighting, StoreError};
 use crate::store::schema::{is_newer, migrate};

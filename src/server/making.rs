@@ -1,0 +1,149 @@
+//! One revision to a generation that is ready to be served: read, compiled, checked as a whole.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::assemble::{Assembled, Means, assemble, reach};
+use crate::boot::Handing;
+use crate::diagnostic::{Diagnostics, Severity, to_text};
+use crate::eval;
+use crate::expand::Program;
+use crate::inventory::serve::Serve;
+use crate::server::snapshot::{Broken, Served};
+use crate::source::Sources;
+use crate::source::revision::{Origin, Revision};
+use crate::store::now;
+
+/// The longest report of a broken revision, in bytes.
+const LONGEST_REPORT: usize = 64 << 10;
+
+/// What a revision is made into a generation with.
+#[derive(Clone, Debug)]
+pub struct Making {
+    /// Where revisions come from.
+    pub origin: Origin,
+    /// What paths of the inventory are relative to.
+    pub directory: PathBuf,
+    /// The text of a secret that is given elsewhere than in a file.
+    pub secret: fn(&str) -> Option<String>,
+    /// Whether `<eval>` may run programs.
+    pub allows_eval: bool,
+    /// What flags say instead of the inventory.
+    pub overrides: Overrides,
+}
+
+/// Flags that win over the inventory.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Where machines are listened to.
+    pub listen: Vec<std::net::SocketAddr>,
+}
+
+impl Overrides {
+    /// The settings of an inventory with the flags over them.
+    pub fn over(&self, serve: Option<&Serve>) -> Serve {
+        let mut serve = serve.cloned().unwrap_or_default();
+        if !self.listen.is_empty() {
+            serve.listen.clone_from(&self.listen);
+        }
+        serve
+    }
+}
+
+fn refuses_programs(_: &Program) -> Result<String, String> {
+    Err("is not run: the server runs programs of a description only with --allow-eval".to_owned())
+}
+
+impl Making {
+    /// Makes a generation.
+    ///
+    /// # Errors
+    /// It is broken: the report.
+    pub fn make(&self, revision: &Revision) -> Result<Served, Broken> {
+        self.compiled(revision).map_err(|broken| Broken { report: self.without_our_paths(&broken.report), ..broken })
+    }
+
+    /// Anybody may see a report: paths are those of the site, not of this machine.
+    fn without_our_paths(&self, report: &str) -> String {
+        let mut report = report.to_owned();
+        if let Origin::Directory(file) = &self.origin {
+            let directory = file.parent().unwrap_or(Path::new("")).display().to_string();
+            report = report.replace(&format!("{}/", directory.trim_end_matches('/')), "");
+        }
+        let local = self.directory.display().to_string();
+        if local.len() > 1 { report.replace(&format!("{}/", local.trim_end_matches('/')), "") } else { report }
+    }
+
+    fn compiled(&self, revision: &Revision) -> Result<Served, Broken> {
+        let broken = |report: String| Broken {
+            is_unreachable: false,
+            revision: revision.commit().unwrap_or_default().to_owned(),
+            report,
+            at: now(),
+        };
+        let means = Means {
+            directory: &self.directory,
+            secret: &self.secret,
+            runner: if self.allows_eval { &eval::run } else { &refuses_programs },
+            handing: Handing::Server,
+            reach: reach(revision, true),
+        };
+        let (mut sources, mut found) = (Arc::new(Sources::default()), Diagnostics::default());
+        let assembled = assemble(revision, means, &mut sources, &mut found);
+        let assembled = assembled.map_err(|error| broken(error.to_string()))?;
+        match assembled.filter(|_| !found.has_errors()) {
+            Some(assembled) if assembled.plan.is_none() => Err(broken(
+                "error: [site] has no `server`: the URL where machines reach this server, such as `http://10.1.1.1:8080`\n"
+                    .to_owned(),
+            )),
+            Some(assembled) => Ok(served(revision, assembled)),
+            None => Err(broken(report(&found, &sources))),
+        }
+    }
+
+    /// Brings the source up to date, and gives its newest revision.
+    ///
+    /// # Errors
+    /// The source cannot be reached.
+    pub fn newest(&self) -> Result<Revision, Broken> {
+        let opened = self.origin.refresh().and_then(|()| self.origin.open());
+        opened.map_err(|error| Broken {
+            is_unreachable: true,
+            revision: String::new(),
+            report: format!("{error}\n"),
+            at: now(),
+        })
+    }
+
+    /// Makes another revision.
+    ///
+    /// # Errors
+    /// There is none of this name, or it is broken: the report.
+    pub fn at(&self, revision: &str) -> Result<Served, String> {
+        let revision = self.origin.at(revision).map_err(|error| error.to_string())?;
+        self.make(&revision).map_err(|broken| broken.report)
+    }
+}
+
+fn served(revision: &Revision, assembled: Assembled) -> Served {
+    let summary = match revision {
+        Revision::Directory(_) => String::new(),
+        Revision::Commit(commit) => commit.summary.clone(),
+    };
+    Served::new(assembled, revision.commit().map(str::to_owned), summary, now())
+}
+
+/// What is wrong with a revision, as `kgen check` says it.
+pub fn report(found: &Diagnostics, sources: &Sources) -> String {
+    let mut report = String::new();
+    for diagnostic in found.sorted().into_iter().filter(|diagnostic| diagnostic.severity == Severity::Error) {
+        report.push_str(&to_text(diagnostic, sources, false));
+        report.push('\n');
+        if report.len() > LONGEST_REPORT {
+            report.truncate(report.floor_char_boundary(LONGEST_REPORT));
+            report.push_str("..\n");
+            break;
+        }
+    }
+    report
+}
