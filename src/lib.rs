@@ -51,7 +51,8 @@
 //! [`shipped`] (the description inside the binary), [`eval`] (programs that a description asks for).
 //!
 //! The programs: [`store`] (states on disk), [`server`] ([`server::listen`], [`server::http`], [`server::route`], then a
-//! file for each family of routes; [`server::access`], who gets what; [`server::follow`], new revisions), [`cli`].
+//! file for each family of routes; [`server::access`], who gets what; [`server::follow`], new revisions), [`storm`] (machines by
+//! the thousand that try a server), [`cli`].
 //!
 //! # Paths to read
 //!
@@ -100,6 +101,8 @@ pub mod simulate;
 pub mod source;
 #[cfg(feature = "serve")]
 pub mod store;
+#[cfg(feature = "serve")]
+pub mod storm;
 pub mod syntax;
 pub mod text;
 pub mod write;

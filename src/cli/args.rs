@@ -122,6 +122,10 @@ pub enum Command {
     /// Make a token for an operator
     #[cfg(feature = "serve")]
     Operator(Operator),
+    /// Have many machines boot and install at once from a running server, and tell what each of them got; the server
+    /// takes them for the machines of the site
+    #[cfg(feature = "serve")]
+    Storm(Storm),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -510,4 +514,37 @@ pub struct Unpin {
 pub struct Operator {
     /// Who it is for
     pub name: String,
+}
+
+/// `kgen storm`.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+pub struct Storm {
+    /// The server, http [default: the inventory's]
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+    /// How many hosts of the inventory [default: all]
+    #[arg(long, value_name = "NUMBER")]
+    pub machines: Option<usize>,
+    /// In how many seconds they are switched on
+    #[arg(long, value_name = "SECONDS", default_value_t = 1)]
+    pub within: u64,
+    /// Ask as a proxy for them (X-Forwarded-For), which the server has to trust; else from their own addresses
+    #[arg(long)]
+    pub forwarded: bool,
+    /// How often each is installed; from the second time on it is ordered through the operators' socket
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub rounds: u32,
+    /// Paths that each fetches while it installs itself, such as /install/el9/vmlinuz
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub files: Vec<String>,
+    /// Decides who comes when
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub seed: u64,
+    /// Ask through this operators' socket all the time which hosts are stuck, and tell how long that takes
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub operator_socket: Option<PathBuf>,
+    /// How it is printed.
+    #[command(flatten)]
+    pub printed: Printed,
 }

@@ -23,6 +23,8 @@ mod review;
 mod serve;
 mod session;
 mod simulate;
+#[cfg(feature = "serve")]
+mod storm;
 mod table;
 
 use std::io::Write;
@@ -85,6 +87,8 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "serve")]
         Command::Unpin(arguments) => operate::unpin(&session, &arguments),
         #[cfg(feature = "serve")]
+        Command::Storm(arguments) => storm::run(&mut session, &arguments),
+        #[cfg(feature = "serve")]
         Command::Operator(arguments) => operate::operator(&session, &arguments),
         Command::Completions { shell } => manual::completions(&mut session, shell),
         Command::Man { dir } => manual::pages(&dir),
@@ -114,6 +118,8 @@ fn format_of(command: &Command) -> Format {
         Command::Status(arguments) => arguments.printed.format,
         #[cfg(feature = "serve")]
         Command::Events(arguments) => arguments.printed.format,
+        #[cfg(feature = "serve")]
+        Command::Storm(arguments) => arguments.printed.format,
         _ => Format::Text,
     }
 }

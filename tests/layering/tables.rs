@@ -93,6 +93,8 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("readers", &[]),
     // the server: what is below `server::http` knows nothing of HTTP's types
     ("store", &["boot", "name"]),
+    // machines know nothing of kgen but what it sends
+    ("storm", &[]),
     ("server::request", &["inventory"]),
     ("server::answer", &[]),
     ("server::admission", &["inventory"]),
@@ -106,7 +108,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("cli", &[
         "assemble", "attribute", "boot", "compare", "compile", "description", "dhcp", "diagnostic", "emit", "emit::template", "eval", "expand",
         "explain", "files", "generation", "inventory", "lint", "name", "picture", "profile", "readers", "server",
-        "server::access", "shipped", "simulate", "source", "store", "syntax", "text", "write"
+        "server::access", "shipped", "simulate", "source", "store", "storm", "syntax", "text", "write"
     ]),
 ];
 
@@ -114,7 +116,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
 pub const DOORS: &[(&str, &[(&str, &str)])] = &[
     ("arc_swap", &[("server", "what is served is exchanged while it is read")]),
     ("annotate_snippets", &[("diagnostic", "rendering for people")]),
-    ("bytes", &[("cli::remote", "bodies"), ("server", "bodies that are not copied")]),
+    ("bytes", &[("cli::remote", "bodies"), ("server", "bodies that are not copied"), ("storm::client", "bodies")]),
     (
         "clap",
         &[
@@ -143,9 +145,10 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("cli::remote", "asks a server"),
             ("server::http", "requests and answers"),
             ("server::listen", "connections"),
+            ("storm::client", "asks a server as machines do"),
         ],
     ),
-    ("hyper_util", &[("cli::remote", "hyper on tokio"), ("server::listen", "the same")]),
+    ("hyper_util", &[("cli::remote", "hyper on tokio"), ("server::listen", "the same"), ("storm::client", "the same")]),
     ("listenfd", &[("server", "sockets that systemd hands over")]),
     (
         "minijinja",
@@ -182,7 +185,7 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
     ("rusqlite", &[("store", "the state on disk")]),
     ("rust_embed", &[("shipped", "the shipped description")]),
     ("rust_sugiyama", &[("emit::svg", "places the modules of a picture")]),
-    ("rustix", &[("server", "the limit of descriptors")]),
+    ("rustix", &[("server", "the limit of descriptors"), ("storm", "the same")]),
     ("rustls", &[("cli::remote", "TLS"), ("server::listen", "TLS")]),
     ("sd_notify", &[("server", "tells systemd that it serves")]),
     (
@@ -204,6 +207,7 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("server", "answers as JSON, and what pages show"),
             ("simulate", "stages as JSON"),
             ("store", "events as JSON"),
+            ("storm", "reports as JSON"),
         ],
     ),
     (
@@ -219,6 +223,7 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("inventory::document", "inventories in JSON"),
             ("inventory::export", "inventories in JSON"),
             ("server", "orders and answers"),
+            ("storm", "orders"),
         ],
     ),
     (
@@ -245,7 +250,15 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("write", "the errors of its door"),
         ],
     ),
-    ("tokio", &[("cli::remote", "waits for a server"), ("server", "waits for machines"), ("store", "is waited for")]),
+    (
+        "tokio",
+        &[
+            ("cli::remote", "waits for a server"),
+            ("server", "waits for machines"),
+            ("store", "is waited for"),
+            ("storm", "machines at once"),
+        ],
+    ),
     ("tokio_io_timeout", &[("server::listen", "who takes nothing is not waited for")]),
     ("tokio_rustls", &[("cli::remote", "TLS"), ("server::listen", "TLS")]),
     (
@@ -286,6 +299,7 @@ pub const WORLD: &[(&str, &[(&str, &str)])] = &[
             ("inventory", "the same"),
             ("server", "sockets"),
             ("simulate", "the same"),
+            ("storm", "sockets"),
         ],
     ),
     (

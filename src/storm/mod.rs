@@ -1,0 +1,145 @@
+//! Machines that go through their whole life against a running server, many at once: what each of them got.
+//!
+//! A machine is a task. [`life`] is what it does, [`script`] how it understands boot scripts, [`client`] how it asks;
+//! [`operator`] is somebody who wants to know meanwhile how things are, [`tally`] counts what all of them see.
+
+pub mod client;
+pub mod life;
+pub mod operator;
+pub mod script;
+pub mod tally;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{Duration, Instant};
+
+use crate::storm::client::Target;
+use crate::storm::life::{Chance, Life};
+use crate::storm::tally::{Report, Tally};
+
+/// Descriptors that are no connections.
+const OWN_DESCRIPTORS: u64 = 64;
+
+/// A machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Machine {
+    /// The name of its host.
+    pub name: String,
+    /// Its hardware address as iPXE writes it in paths: `52-54-00-..`.
+    pub hardware: String,
+    /// Its IP address.
+    pub ip: IpAddr,
+}
+
+/// A storm.
+#[derive(Debug)]
+pub struct Options {
+    /// Which server.
+    pub target: Target,
+    /// The machines.
+    pub machines: Vec<Machine>,
+    /// In which time they are switched on.
+    pub within: Duration,
+    /// Whether they ask through us, as a proxy that the server trusts; else from their own addresses.
+    pub forwarded: bool,
+    /// How often each is installed. From the second time on an operator orders it.
+    pub rounds: u32,
+    /// Paths that each fetches while it installs itself.
+    pub files: Vec<String>,
+    /// Decides who comes when.
+    pub seed: u64,
+    /// The socket of an operator who asks all the time how things are.
+    pub operator: Option<PathBuf>,
+}
+
+/// What the machines of a storm share.
+#[derive(Debug)]
+pub struct Storm {
+    /// What it is.
+    pub options: Options,
+    /// What they saw.
+    pub tally: Tally,
+    /// How many connections may be open.
+    pub room: Semaphore,
+}
+
+/// Has all machines live.
+///
+/// # Errors
+/// A sentence: they cannot begin.
+pub fn storm(options: Options) -> Result<Report, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("no threads: {error}"))?;
+    runtime.block_on(run(options))
+}
+
+async fn run(options: Options) -> Result<Report, String> {
+    if !options.forwarded {
+        can_bind(&options.machines)?;
+    }
+    let storm = Arc::new(Storm { options, tally: Tally::default(), room: Semaphore::new(descriptors()) });
+    let asked = Arc::new(Mutex::new(operator::Asked::default()));
+    let operator = storm.options.operator.clone().map(|socket| tokio::spawn(operator::ask(socket, Arc::clone(&asked))));
+    let started = Instant::now();
+    for round in 0..storm.options.rounds {
+        if let (Some(socket), true) = (&storm.options.operator, round > 0) {
+            let names = storm.options.machines.iter().map(|machine| machine.name.as_str());
+            operator::order_install(socket, names).await?;
+        }
+        live(&storm, round).await;
+    }
+    let seconds = started.elapsed().as_secs_f64();
+    if let Some(operator) = operator {
+        operator.abort();
+    }
+    let machines = storm.options.machines.len() * storm.options.rounds as usize;
+    let asked = storm.options.operator.is_some().then_some(asked);
+    let operator = match asked {
+        Some(asked) => Some(asked.lock().await.report()),
+        None => None,
+    };
+    Ok(storm.tally.report(machines, seconds, operator))
+}
+
+/// One round: every machine lives once.
+async fn live(storm: &Arc<Storm>, round: u32) {
+    let mut lives = JoinSet::new();
+    for index in 0..storm.options.machines.len() {
+        let chance = Chance::new(storm.options.seed ^ u64::from(round) << 32 ^ index as u64);
+        lives.spawn(Life::new(Arc::clone(storm), index, chance).live());
+    }
+    while let Some(ended) = lives.join_next().await {
+        match ended {
+            Ok((_, Ok(()))) => storm.tally.finished(),
+            Ok((machine, Err(fault))) => storm.tally.failed(&storm.options.machines[machine].name, fault),
+            Err(bug) => storm.tally.failed("a machine", life::Fault::new("a bug of kgen", &bug.to_string())),
+        }
+    }
+}
+
+/// Whether the addresses of the machines are ours to ask from.
+fn can_bind(machines: &[Machine]) -> Result<(), String> {
+    let refused = |machine: &&Machine| std::net::UdpSocket::bind((machine.ip, 0)).is_err();
+    let mut refused = machines.iter().filter(refused);
+    let Some(first) = refused.next() else { return Ok(()) };
+    let others = refused.count();
+    Err(format!(
+        "this machine does not have the address {} of `{}`, nor those of {others} others; \
+         with --forwarded it speaks for them, if the server names it in `trusted_proxies`",
+        first.ip, first.name
+    ))
+}
+
+/// How many connections there is room for.
+fn descriptors() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // What the process may give itself it is not given by default.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(descriptors.saturating_sub(OWN_DESCRIPTORS)).unwrap_or(usize::MAX).clamp(1, Semaphore::MAX_PERMITS)
+}
