@@ -107,6 +107,12 @@ impl Prepared {
         Ok(())
     }
 
+    /// About how many bytes the text of a host has: values are short, but nobody knows that of templates.
+    pub fn about(&self) -> usize {
+        const VALUE: usize = 64;
+        self.literals.len() + self.steps.len() * VALUE
+    }
+
     /// Whether a template stands in it.
     pub fn has_templates(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Template(_)))

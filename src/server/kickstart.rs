@@ -83,7 +83,8 @@ pub fn not_ready() -> Answer {
 }
 
 fn written(served: &Served, host: &Host, what: What) -> Answer {
-    let mut text = Vec::with_capacity(64 << 10);
+    // What has to grow is copied once more.
+    let mut text = Vec::with_capacity(served.generation().about(host));
     if kickstart(served.generation(), host, &mut text).is_none() {
         return Answer::failure(&format!("the kickstart of {} is faulty", host.name));
     }
