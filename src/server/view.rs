@@ -61,7 +61,7 @@ pub fn view(snapshot: &Snapshot, current: &Served, host: &Host, record: &Arc<Rec
         address: host.boot_interface().and_then(|port| port.ip).map(|ip| ip.to_string()),
         state: state.word(),
         since: record.since,
-        stuck: state.is_under_way() && now.saturating_sub(record.last_at) > STUCK_AFTER,
+        stuck: is_stuck(record, now),
         last: record.last.clone(),
         last_at: record.last_at,
         next: next.to_string(),
@@ -74,6 +74,11 @@ pub fn view(snapshot: &Snapshot, current: &Served, host: &Host, record: &Arc<Rec
         attempts: record.attempts,
         generation: served.id().to_owned(),
     }
+}
+
+/// Whether a host is under way and nothing was heard of it for long.
+fn is_stuck(record: &Record, now: Time) -> bool {
+    record.state.is_under_way() && now.saturating_sub(record.last_at) > STUCK_AFTER
 }
 
 /// What to look for among hosts.
@@ -93,7 +98,10 @@ pub fn views(serving: &Serving, snapshot: &Snapshot, current: &Served, filter: F
     let none = Arc::new(Record::default());
     let now = crate::store::now();
     let hosts = current.generation().inventory.hosts.values();
-    let views = hosts.map(|host| view(snapshot, current, host, records.get(&host.name).unwrap_or(&none), now));
+    let hosts = hosts.map(|host| (host, records.get(&host.name).unwrap_or(&none)));
+    // The question that is asked all the time; a view costs more than a look.
+    let hosts = hosts.filter(|(_, record)| filter.state != Some("stuck") || is_stuck(record, now));
+    let views = hosts.map(|(host, record)| view(snapshot, current, host, record, now));
     let has = |view: &View, text: &str| {
         view.name.contains(text) || view.address.as_deref().is_some_and(|address| address.contains(text))
     };
