@@ -30,7 +30,7 @@ const LONGEST_TARGET: usize = 2048;
 /// How long a body may take to come.
 const BODY_TIME: Duration = Duration::from_secs(30);
 /// How much of a file is read at a time.
-const PIECE: u64 = 256 << 10;
+const PIECE: u64 = 64 << 10;
 /// How many headers tell of ports of a machine, at most.
 const PORTS: usize = 32;
 
