@@ -51,7 +51,11 @@ fn main() {
         }
         for (server, before) in servers.iter().zip(before).skip(1) {
             let after = server.resident();
-            memory.push(format!("{}, {} kB kickstarts, {HOSTS} hosts: {before} MB before, {after} MB after", server.name, bytes / 1000));
+            memory.push(format!(
+                "{}, {} kB kickstarts, {HOSTS} hosts: {before} MB before, {after} MB after",
+                server.name,
+                bytes / 1000
+            ));
         }
     }
     println!("\nmemory (resident)");

@@ -179,6 +179,8 @@ impl Generation {
             Ok(())
         };
         prepared.fill(value, |template| self.shown(template, host, &attributes), out).is_ok()
+    }
+
     /// About how many bytes the kickstart of a host has.
     pub fn about(&self, host: &Host) -> usize {
         self.cohort(host).map_or(0, |cohort| cohort.prepared.about())

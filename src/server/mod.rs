@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -85,10 +85,13 @@ pub enum Stopped {
 pub fn serve(options: Options) -> Result<(), Stopped> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Stopped::World(format!("no threads: {error}")))?;
-    runtime.block_on(run(options))
+    // Operators of this machine have a thread of their own: behind ten thousand machines they waited for seconds.
+    let operators = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let operators = operators.map_err(|error| Stopped::World(format!("no threads: {error}")))?;
+    runtime.block_on(run(options, operators.handle()))
 }
 
-async fn run(options: Options) -> Result<(), Stopped> {
+async fn run(options: Options, operators: &tokio::runtime::Handle) -> Result<(), Stopped> {
     let world = |error: String| Stopped::World(error);
     let making = Arc::new(options.making);
     let usual = making.overrides.over(None);
@@ -109,7 +112,10 @@ async fn run(options: Options) -> Result<(), Stopped> {
     store.bound(limits(&settings), settings.events).await;
     let listeners = listeners(&settings).await.map_err(world)?;
     let tls = certificates(&settings, &making.directory).map_err(world)?;
-    let socket = listen::socket(&options.socket);
+    let socket = {
+        let _entered = operators.enter();
+        listen::socket(&options.socket)
+    };
     let socket = socket.map_err(|error| world(format!("cannot listen at {}: {error}", options.socket.display())))?;
     let (orders, taken) = mpsc::channel(64);
     let serving = Arc::new(Serving {
@@ -135,7 +141,8 @@ async fn run(options: Options) -> Result<(), Stopped> {
         stopping,
         open,
     };
-    start(&door, listeners, socket, tls.as_ref());
+    start(&door, listeners, tls.as_ref());
+    operators.spawn(listen::operators(door.clone(), socket));
     drop(door);
     let changed = watched(&making, &options.state);
     let (_watcher, changed) = changed
@@ -154,11 +161,10 @@ async fn run(options: Options) -> Result<(), Stopped> {
     Ok(())
 }
 
-fn start(door: &Door, listeners: Vec<(TcpListener, bool)>, socket: UnixListener, tls: Option<&Tls>) {
+fn start(door: &Door, listeners: Vec<(TcpListener, bool)>, tls: Option<&Tls>) {
     for (listener, is_tls) in listeners {
         tokio::spawn(listen::network(door.clone(), listener, tls.filter(|_| is_tls).cloned()));
     }
-    tokio::spawn(listen::operators(door.clone(), socket));
 }
 
 fn tell_start(serving: &Serving, listeners: &[(TcpListener, bool)], socket: &Path) {
