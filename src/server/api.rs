@@ -56,7 +56,7 @@ pub async fn answer(serving: &Serving, request: &Request, path: &[&str]) -> Answ
     }
     let operator = match serving.operator(request) {
         Ok(operator) => operator,
-        Err(refusal) => return refusal,
+        Err(refusal) => return refusal, // which was told before it was admitted
     };
     match (request.method, path) {
         (Method::Get { .. }, ["hosts"]) => hosts(serving, request),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use crate::boot::state::{Happening, Order as HostOrder};
 use crate::compare::compare;
@@ -29,46 +30,100 @@ pub struct Follower {
     pub serving: Arc<Serving>,
 }
 
+/// Who waits for an order to be carried out.
+pub type Waiting = oneshot::Sender<Result<String, String>>;
+
+/// The source being brought up to date, beside everything else: it may be far away, and hang.
+#[derive(Default)]
+struct Fetch {
+    under_way: Option<JoinHandle<Result<(), Broken>>>,
+    /// Who waits for it.
+    waiting: Vec<Waiting>,
+    /// Who came after it began, and waits for the next.
+    next: Vec<Waiting>,
+}
+
+impl Fetch {
+    fn begin(&mut self, making: &Arc<Making>) {
+        if self.under_way.is_none() {
+            let making = Arc::clone(making);
+            self.under_way = Some(tokio::task::spawn_blocking(move || making.refresh()));
+        }
+    }
+
+    fn wait(&mut self, answer: Waiting, making: &Arc<Making>) {
+        if self.under_way.is_some() {
+            self.next.push(answer);
+        } else {
+            self.waiting.push(answer);
+            self.begin(making);
+        }
+    }
+
+    /// How it ended; never where none is under way.
+    async fn ended(&mut self) -> Result<Result<(), Broken>, String> {
+        let Some(task) = &mut self.under_way else { return std::future::pending().await };
+        let ended = task.await.map_err(|error| format!("a bug of kgen: {error}"));
+        self.under_way = None;
+        ended
+    }
+}
+
 impl Follower {
     /// Follows until nobody can order anything any more. `changed` tells of changes in a directory.
-    pub async fn follow(
-        self,
-        mut orders: mpsc::Receiver<(Order, oneshot::Sender<Result<String, String>>)>,
-        mut changed: mpsc::Receiver<()>,
-    ) {
+    pub async fn follow(self, mut orders: mpsc::Receiver<(Order, Waiting)>, mut changed: mpsc::Receiver<()>) {
+        let mut fetch = Fetch::default();
         loop {
             let pause = Duration::from_secs(u64::from(self.serving.serve.load().poll_seconds));
             tokio::select! {
                 order = orders.recv() => match order {
-                    Some((order, answer)) => drop(answer.send(self.carry_out(order).await)),
                     None => return,
+                    Some((Order::Refresh, answer)) => fetch.wait(answer, &self.making),
+                    Some((Order::Follow, answer)) => match self.hold(None).await {
+                        Ok(()) => fetch.wait(answer, &self.making),
+                        Err(fault) => drop(answer.send(Err(fault))),
+                    },
+                    Some((order, answer)) => drop(answer.send(self.carry_out(order).await)),
                 },
+                ended = fetch.ended() => self.fetched(ended, &mut fetch).await,
                 Some(()) = changed.recv() => {
                     // Who writes one file writes the next.
                     tokio::time::sleep(Duration::from_millis(200)).await;
                     while changed.try_recv().is_ok() {}
-                    let _ = self.look(false).await;
+                    fetch.begin(&self.making);
                 }
-                () = tokio::time::sleep(pause) => drop(self.look(false).await),
+                () = tokio::time::sleep(pause) => fetch.begin(&self.making),
             }
+        }
+    }
+
+    /// Takes what a fetch brought, and tells who waits for it.
+    async fn fetched(&self, ended: Result<Result<(), Broken>, String>, fetch: &mut Fetch) {
+        let done = match ended {
+            Ok(Ok(())) => self.look(!fetch.waiting.is_empty()).await,
+            Ok(Err(broken)) => Err(self.tell_broken(broken)),
+            Err(fault) => Err(fault),
+        };
+        for answer in fetch.waiting.drain(..) {
+            let _ = answer.send(done.clone());
+        }
+        if !fetch.next.is_empty() {
+            fetch.waiting = std::mem::take(&mut fetch.next);
+            fetch.begin(&self.making);
         }
     }
 
     async fn carry_out(&self, order: Order) -> Result<String, String> {
         match order {
-            Order::Refresh => self.look(true).await,
-            Order::Follow => {
-                self.hold(None).await?;
-                self.look(true).await
-            }
             Order::Rollback(to) => self.roll_back(to).await,
             Order::Pin(target, revision) => self.pin(target, revision).await,
             Order::Unpin(target) => self.unpin(&target).await,
+            Order::Refresh | Order::Follow => unreachable!("these wait for the source"),
         }
     }
 
-    /// Looks at the source, and takes what is new. `anew` compiles also what seems to be the same, because secrets and
-    /// boot files may be others.
+    /// Looks at the source as it is here, and takes what is new. `anew` compiles also what seems to be the same, because
+    /// secrets and boot files may be others.
     async fn look(&self, anew: bool) -> Result<String, String> {
         let snapshot = self.serving.snapshot.load_full();
         if let Some(held) = &snapshot.held {
@@ -76,7 +131,7 @@ impl Follower {
         }
         let nothing = || Ok("nothing is new".to_owned());
         let making = Arc::clone(&self.making);
-        let revision = match blocking(move || making.newest()).await? {
+        let revision = match blocking(move || making.open()).await? {
             Ok(revision) => revision,
             Err(broken) => return Err(self.tell_broken(broken)),
         };

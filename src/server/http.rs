@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::inventory::address::HardwareAddress;
 use crate::server::access::client_address;
-use crate::server::admission::Permit;
+use crate::server::admission::{Class, Permit};
 use crate::server::answer::{Answer, Body};
 use crate::server::request::{Client, Method, Request, pairs, parts};
 use crate::server::route::{self, Route};
@@ -69,8 +69,12 @@ pub async fn answer(
 
 async fn admitted(serving: &Serving, mut request: Request, body: Incoming) -> (&'static str, Answer, Option<Permit>) {
     let route = Route::of(&request.parts());
-    // Who is at the socket is let in always: an operator has to see what is going on.
-    let class = route.class().filter(|_| request.client.address().is_some());
+    // What cannot be answered needs no place, and nobody waits for its body.
+    if let Some(refusal) = route::refused_early(serving, &request) {
+        return (route.word(), refusal, None);
+    }
+    // Operators are let in always: they have to see what is going on.
+    let class = route.class().filter(|class| *class != Class::Operator || !serving.is_operator(&request));
     let permit = match class {
         None => None,
         Some(class) => match serving.admission.line(class).admit(request.client.address()).await {
@@ -81,9 +85,11 @@ async fn admitted(serving: &Serving, mut request: Request, body: Incoming) -> (&
             }
         },
     };
-    match whole(body).await {
-        Ok(bytes) => request.body = bytes,
-        Err(refusal) => return (route.word(), refusal, permit),
+    if request.method == Method::Post {
+        match whole(body).await {
+            Ok(bytes) => request.body = bytes,
+            Err(refusal) => return (route.word(), refusal, permit),
+        }
     }
     let answer = route::answer(serving, &request).await;
     (route.word(), answer, permit)
@@ -131,7 +137,8 @@ fn request(serving: &Serving, peer: Peer, head: &hyper::http::request::Parts, id
     let client = match peer {
         Peer::User(user) => Client::Socket(user),
         Peer::Address(address) => {
-            let forwarded = head.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+            // What is no text is no address either, and ends the way back.
+            let forwarded = head.headers.get_all("x-forwarded-for").iter().map(|value| value.to_str().unwrap_or("?"));
             let forwarded: Vec<&str> = forwarded.collect();
             Client::Address(client_address(address, &forwarded, &serving.serve.load().trusted_proxies))
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::boot::BootEntry;
 use crate::boot::state::{BootState, Happening, Order, Record};
+use crate::boot::token::Token;
 use crate::files::{configure_file, kickstart};
 use crate::inventory::Host;
 use crate::server::access::{self, Reason};
@@ -140,25 +141,36 @@ pub enum Report {
     Success,
 }
 
+/// Who reports: the token, and whether the build that it was of is over.
+///
+/// # Errors
+/// The answer to who may not report anything.
+pub fn reported_by(serving: &Serving, request: &Request, name: &str) -> Result<(Token, bool), Answer> {
+    let snapshot = serving.snapshot.load();
+    let current = snapshot.current.as_deref().ok_or_else(not_ready)?;
+    let refuse = |reason| serving.refuse(request, name, reason);
+    let host = current.host(name).ok_or_else(|| serving.refuse(request, "", Reason::UnknownHost))?;
+    let record = serving.store.record(&host.name);
+    let token = access::token(request).map_err(refuse)?;
+    let is_over = matches!(record.order, Order::Done(_));
+    // Said twice, because the first answer was lost.
+    if is_over && record.token.is_some_and(|own| own.is(&token)) {
+        return Ok((token, true));
+    }
+    record.accepts(&token, now()).map_err(|fault| refuse(fault.into()))?;
+    Ok((token, false))
+}
+
 /// Takes a report, from who has the token of the build.
 pub async fn report(serving: &Serving, request: &Request, name: &str, report: Report) -> Answer {
     let snapshot = serving.snapshot.load_full();
-    let Some(current) = snapshot.current.as_deref() else { return not_ready() };
-    let Some(host) = current.host(name) else { return serving.refuse(request, "", Reason::UnknownHost) };
-    let record = serving.store.record(&host.name);
-    let token = match access::token(request) {
-        Ok(token) => token,
-        Err(reason) => return serving.refuse(request, name, reason),
+    let host = snapshot.current.as_deref().and_then(|current| current.host(name));
+    let (Some(host), Ok((token, is_over))) = (host, reported_by(serving, request, name)) else {
+        return serving.refuse(request, name, Reason::WrongToken);
     };
-    let is_over = matches!(record.order, Order::Done(_));
-    if report == Report::Success && is_over && record.token.is_some_and(|own| own.is(&token)) {
-        // Said twice, because the first answer was lost.
-        return Answer::text("thank you\n");
-    }
-    if let Err(fault) = record.accepts(&token, now()) {
-        return serving.refuse(request, name, fault.into());
-    }
     let happening = match report {
+        Report::Success if is_over => return Answer::text("thank you\n"),
+        Report::Progress if is_over => return serving.refuse(request, name, Reason::ExpiredToken),
         Report::Success => Happening::Success { declared: host.boot.clone(), token },
         Report::Progress => Happening::Progress { text: shortened(&request.body), token },
     };

@@ -10,8 +10,8 @@ use crate::eval;
 use crate::expand::Program;
 use crate::inventory::serve::Serve;
 use crate::server::snapshot::{Broken, Served};
-use crate::source::Sources;
 use crate::source::revision::{Origin, Revision};
+use crate::source::{SourceError, Sources};
 use crate::store::now;
 
 /// The longest report of a broken revision, in bytes.
@@ -101,18 +101,25 @@ impl Making {
         }
     }
 
-    /// Brings the source up to date, and gives its newest revision.
+    /// Brings the source up to date. It may be far away, and take minutes.
     ///
     /// # Errors
-    /// The source cannot be reached.
-    pub fn newest(&self) -> Result<Revision, Broken> {
-        let opened = self.origin.refresh().and_then(|()| self.origin.open());
-        opened.map_err(|error| Broken {
-            is_unreachable: true,
-            revision: String::new(),
-            report: format!("{error}\n"),
-            at: now(),
-        })
+    /// It cannot be reached.
+    pub fn refresh(&self) -> Result<(), Broken> {
+        self.origin.refresh().map_err(|error| self.unreachable(&error))
+    }
+
+    /// The newest revision, as it is here.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn open(&self) -> Result<Revision, Broken> {
+        self.origin.open().map_err(|error| self.unreachable(&error))
+    }
+
+    fn unreachable(&self, error: &SourceError) -> Broken {
+        let report = self.without_our_paths(&format!("{error}\n"));
+        Broken { is_unreachable: true, revision: String::new(), report, at: now() }
     }
 
     /// Makes another revision.

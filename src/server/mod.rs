@@ -38,14 +38,16 @@ use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::inventory::serve::Serve;
 use crate::server::admission::{Admission, Class};
-use crate::server::follow::Follower;
+use crate::server::follow::{Follower, Waiting};
 use crate::server::listen::{Door, Tls};
 use crate::server::making::Making;
 use crate::server::metrics::Metrics;
 use crate::server::serving::{Order, Serving, TOLD_REFUSALS, limits};
 use crate::server::start::{Kept, first, watch};
+use crate::source::fetch;
 use crate::source::revision::Origin;
 use crate::store::Store;
+use crate::store::kept::StoreError;
 
 /// How long requests that are being answered may take when the server stops.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -88,16 +90,31 @@ pub fn serve(options: Options) -> Result<(), Stopped> {
     // Operators of this machine have a thread of their own: behind ten thousand machines they waited for seconds.
     let operators = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let operators = operators.map_err(|error| Stopped::World(format!("no threads: {error}")))?;
-    runtime.block_on(run(options, operators.handle()))
+    let ended = runtime.block_on(run(options, operators.handle()));
+    // A fetch that hangs is no reason to go on.
+    fetch::stop();
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    ended
 }
 
-async fn run(options: Options, operators: &tokio::runtime::Handle) -> Result<(), Stopped> {
+/// What a server has when it begins to listen.
+struct Ready {
+    serving: Arc<Serving>,
+    making: Arc<Making>,
+    orders: mpsc::Receiver<(Order, Waiting)>,
+    listeners: Vec<(TcpListener, bool)>,
+    tls: Option<Tls>,
+}
+
+/// Opens the state, makes the first generation, takes the sockets.
+async fn ready(options: &Options) -> Result<Ready, Stopped> {
     let world = |error: String| Stopped::World(error);
-    let making = Arc::new(options.making);
+    let making = Arc::new(options.making.clone());
     let usual = making.overrides.over(None);
     let store = Store::open(&options.state, limits(&usual), usual.events).map_err(|error| world(error.to_string()))?;
+    let keep = |error: StoreError| world(error.to_string());
     if options.follow {
-        store.set("held", None).await.map_err(|error| world(error.to_string()))?;
+        store.set("held", None).await.map_err(keep)?;
     }
     let (maker, kept) = (Arc::clone(&making), Kept::read(&store));
     let made = tokio::task::spawn_blocking(move || first(&maker, &kept));
@@ -105,19 +122,13 @@ async fn run(options: Options, operators: &tokio::runtime::Handle) -> Result<(),
     let snapshot = snapshot.map_err(|broken| Stopped::Broken(broken.report))?;
     let current = snapshot.current.as_ref();
     if let Some(commit) = current.and_then(|served| served.commit.clone()) {
-        store.set("last_good", Some(commit)).await.map_err(|error| world(error.to_string()))?;
+        store.set("last_good", Some(commit)).await.map_err(keep)?;
     }
-    let declared = current.and_then(|served| served.generation().inventory.serve.clone());
-    let settings = making.overrides.over(declared.as_ref());
+    let settings = making.overrides.over(current.and_then(|served| served.generation().inventory.serve.as_ref()));
     store.bound(limits(&settings), settings.events).await;
     let listeners = listeners(&settings).await.map_err(world)?;
     let tls = certificates(&settings, &making.directory).map_err(world)?;
-    let socket = {
-        let _entered = operators.enter();
-        listen::socket(&options.socket)
-    };
-    let socket = socket.map_err(|error| world(format!("cannot listen at {}: {error}", options.socket.display())))?;
-    let (orders, taken) = mpsc::channel(64);
+    let (sender, orders) = mpsc::channel(64);
     let serving = Arc::new(Serving {
         admission: Admission::new(&settings),
         serve: ArcSwap::from_pointee(settings),
@@ -126,8 +137,19 @@ async fn run(options: Options, operators: &tokio::runtime::Handle) -> Result<(),
         metrics: Metrics::default(),
         refused: AtomicU64::new(0),
         directory: making.directory.clone(),
-        orders,
+        orders: sender,
     });
+    Ok(Ready { serving, making, orders, listeners, tls })
+}
+
+async fn run(options: Options, operators: &tokio::runtime::Handle) -> Result<(), Stopped> {
+    let Ready { serving, making, orders, listeners, tls } = ready(&options).await?;
+    let socket = {
+        let _entered = operators.enter();
+        listen::socket(&options.socket)
+    };
+    let no_socket = |error| Stopped::World(format!("cannot listen at {}: {error}", options.socket.display()));
+    let socket = socket.map_err(no_socket)?;
     tell_start(&serving, &listeners, &options.socket);
     let room = connections(options.connections);
     let (stop, stopping) = watch::channel(false);
@@ -136,7 +158,7 @@ async fn run(options: Options, operators: &tokio::runtime::Handle) -> Result<(),
         serving: Arc::clone(&serving),
         room: Arc::new(Semaphore::new(room)),
         // One address leaves room for others.
-        share: room / 4,
+        share: (room / 4).max(16),
         addresses: Arc::default(),
         stopping,
         open,
@@ -144,14 +166,11 @@ async fn run(options: Options, operators: &tokio::runtime::Handle) -> Result<(),
     start(&door, listeners, tls.as_ref());
     operators.spawn(listen::operators(door.clone(), socket));
     drop(door);
-    let changed = watched(&making, &options.state);
-    let (_watcher, changed) = changed
-        .map_or_else(|| (None, mpsc::channel(1)), |(watcher, changed)| (Some(watcher), (mpsc::channel(1).0, changed)));
-    let (_keep_open, changed) = changed;
-    tokio::spawn(Follower { making: Arc::clone(&making), serving: Arc::clone(&serving) }.follow(taken, changed));
+    let (_watcher, changed) = watched(&making, &options.state);
+    tokio::spawn(Follower { making: Arc::clone(&making), serving: Arc::clone(&serving) }.follow(orders, changed));
     tokio::spawn(tell_deferred(Arc::clone(&serving)));
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    wait_for_the_end(&serving, &making, tls.as_ref()).await.map_err(world)?;
+    wait_for_the_end(&serving, &making, tls.as_ref()).await.map_err(Stopped::World)?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("stopping; what is being answered is answered");
     let _ = stop.send(true);
@@ -184,7 +203,7 @@ fn tell_start(serving: &Serving, listeners: &[(TcpListener, bool)], socket: &Pat
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP looks at the source and the certificates.
-async fn wait_for_the_end(serving: &Serving, making: &Making, tls: Option<&Tls>) -> Result<(), String> {
+async fn wait_for_the_end(serving: &Arc<Serving>, making: &Making, tls: Option<&Tls>) -> Result<(), String> {
     let listen = |kind| signal(kind).map_err(|error| format!("no signals: {error}"));
     let (mut term, mut int) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     let mut hangup = listen(SignalKind::hangup())?;
@@ -193,10 +212,10 @@ async fn wait_for_the_end(serving: &Serving, making: &Making, tls: Option<&Tls>)
             _ = term.recv() => return Ok(()),
             _ = int.recv() => return Ok(()),
             _ = hangup.recv() => {
-                if let Err(fault) = serving.order(Order::Refresh).await {
-                    tracing::error!("{fault}");
-                }
                 reload_certificates(serving, making, tls);
+                // What is wrong with the newest revision is told where it is found.
+                let serving = Arc::clone(serving);
+                tokio::spawn(async move { serving.order(Order::Refresh).await });
             }
         }
     }
@@ -273,13 +292,21 @@ fn connections(wanted: usize) -> usize {
     wanted.min(possible).max(16)
 }
 
-fn watched(making: &Making, state: &Path) -> Option<(notify::RecommendedWatcher, mpsc::Receiver<()>)> {
-    let Origin::Directory(file) = &making.origin else { return None };
+/// Tells of changes, where the source is a directory.
+fn watched(making: &Making, state: &Path) -> (Option<notify::RecommendedWatcher>, mpsc::Receiver<()>) {
+    // Nobody sends anything where nothing is watched.
+    let none = || (None, mpsc::channel(1).1);
+    let Origin::Directory(file) = &making.origin else { return none() };
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let except = state.canonicalize().unwrap_or_else(|_| state.to_path_buf());
     let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf());
-    let watched = watch(&directory, &except);
-    watched.map_err(|fault| tracing::warn!("changes are seen at intervals only: {fault}")).ok()
+    match watch(&directory, &except) {
+        Ok((watcher, changed)) => (Some(watcher), changed),
+        Err(fault) => {
+            tracing::warn!("changes are seen at intervals only: {fault}");
+            none()
+        }
+    }
 }
 
 /// Says once in a while how many were told to come again, and how many refusals were not told.

@@ -78,6 +78,18 @@ impl Route {
     }
 }
 
+/// The refusal of a request that needs a credential and has none: nothing is kept busy with it.
+pub fn refused_early(serving: &Serving, request: &Request) -> Option<Answer> {
+    match request.parts().as_slice() {
+        ["api", "v1", "openapi.json"] => None,
+        ["api", "v1", ..] => serving.operator(request).err(),
+        ["ks", host, "progress" | "success"] if request.method == Method::Post => {
+            kickstart::reported_by(serving, request, host).err()
+        }
+        _ => None,
+    }
+}
+
 /// Answers a request that was admitted.
 pub async fn answer(serving: &Serving, request: &Request) -> Answer {
     let path = request.parts();

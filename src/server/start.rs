@@ -77,7 +77,8 @@ fn pins(making: &Making, kept: &Kept) -> Vec<Pin> {
 }
 
 fn newest(making: &Making, kept: &Kept) -> Result<Served, Broken> {
-    let revision = making.newest()?;
+    making.refresh()?;
+    let revision = making.open()?;
     match revision.commit() {
         Some(commit) if kept.trying.as_deref() == Some(commit) && kept.last_good.is_some() => Err(Broken {
             is_unreachable: false,

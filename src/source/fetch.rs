@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::source::SourceError;
@@ -13,6 +14,14 @@ pub const REMOTE_HEAD: &str = "refs/kgen/HEAD";
 const TIME_LIMIT: Duration = Duration::from_mins(5);
 /// What git may speak: no other program, and nothing that runs one.
 const PROTOCOLS: &str = "file:git:http:https:ssh";
+
+/// Set when the process ends: whoever is waited for then is waited for no longer.
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
+/// Ends what is being fetched, and lets nothing begin.
+pub fn stop() {
+    STOPPED.store(true, Ordering::Relaxed);
+}
 
 /// Whether a text names a repository that is elsewhere: a URL, or `user@host:path`.
 pub fn is_remote(text: &str) -> bool {
@@ -54,6 +63,11 @@ fn run(git: &mut Command, url: &str) -> Result<(), SourceError> {
     loop {
         match child.try_wait() {
             Ok(Some(_)) => break,
+            Ok(None) if STOPPED.load(Ordering::Relaxed) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(fail("the server ends".to_owned()));
+            }
             Ok(None) if started.elapsed() < TIME_LIMIT => std::thread::sleep(Duration::from_millis(20)),
             Ok(None) => {
                 let _ = child.kill();
