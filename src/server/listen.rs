@@ -172,7 +172,8 @@ async fn connection(door: &Door, stream: impl AsyncRead + AsyncWrite + Send, pee
     stream.set_write_timeout(Some(WRITE_TIME));
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_headers(HEADERS).max_buf_size(HEADER_BYTES);
-    builder.half_close(true);
+    // GRUB looks for `Content-Length` as it stands here, and waits for ever where it is in lower case.
+    builder.half_close(true).title_case_headers(true);
     let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut connection = pin!(connection);
     let mut stopping = door.stopping.clone();

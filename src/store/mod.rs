@@ -232,3 +232,93 @@ fn write(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boot::state::{BootState, Served};
+    use crate::name::ActionName;
+
+    const LIMITS: Limits = Limits { token: 60_000, attempts: 3 };
+
+    fn waited<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+
+    fn ordered(action: &str) -> Happening {
+        Happening::Ordered { action: ActionName::new(action), by: "me".to_owned() }
+    }
+
+    /// What stays when the store is closed and opened again; its writer ends with the last who can send.
+    fn opened_again(directory: &Path) -> Store {
+        loop {
+            match Store::open(directory, LIMITS, 1000) {
+                Err(StoreError::InUse(_)) => std::thread::yield_now(),
+                opened => return opened.unwrap(),
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_acknowledged_is_there_when_it_is_opened_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let host = HostName::new("c0").unwrap();
+        let token = Token::new([7; 16]);
+        let script = Happening::Script(Served { builds: true, local: false, token: Some(token) });
+        let store = Store::open(directory.path(), LIMITS, 1000).unwrap();
+        waited(async {
+            store.happened(&host, ordered("install"), "user 0").await.unwrap();
+            store.happened(&host, script.clone(), "10.1.0.5").await.unwrap();
+            store.happened(&host, script.clone(), "10.1.0.5").await.unwrap();
+            store.set("held", Some("abc".to_owned())).await.unwrap();
+        });
+        let before = store.record(&host);
+        drop(store);
+        let store = opened_again(directory.path());
+        assert_eq!(store.record(&host), before);
+        assert_eq!((before.state, before.token), (BootState::ScriptServed, Some(token)));
+        assert_eq!(store.setting("held").as_deref(), Some("abc"));
+        let events = store.events(Some("c0"), 0, 100, false).unwrap();
+        assert_eq!(events.iter().map(|event| &*event.state).collect::<Vec<_>>(), ["armed", "script-served"]);
+        assert_eq!(store.host_with(&token), Some(host));
+    }
+
+    #[test]
+    fn old_events_and_sightings_make_room() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), LIMITS, 100).unwrap();
+        let all = |count: usize| {
+            let name = |number| HostName::new(&format!("c{number}")).unwrap();
+            (0..count).map(|number| (name(number), ordered("install"))).collect::<Vec<_>>()
+        };
+        waited(async {
+            for _ in 0..5 {
+                store.all_happened(all(100), "").await.unwrap();
+            }
+            for number in 0..1500 {
+                store.sighted(&format!("52:54:00:00:{:02x}:{:02x}", number / 256, number % 256), "10.1.0.9");
+            }
+            store.set("done", None).await.unwrap();
+        });
+        assert_eq!(store.events(None, 0, 10_000, false).unwrap().len(), 100);
+        assert_eq!(store.sightings().unwrap().len(), 1000);
+    }
+
+    #[test]
+    fn a_state_is_one_server_s_and_not_that_of_a_newer_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), LIMITS, 100).unwrap();
+        assert!(matches!(Store::open(directory.path(), LIMITS, 100), Err(StoreError::InUse(_))));
+        drop(store);
+        drop(opened_again(directory.path()));
+        let path = directory.path().join("state.sqlite");
+        rusqlite::Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        let newer = loop {
+            match Store::open(directory.path(), LIMITS, 100) {
+                Err(StoreError::InUse(_)) => std::thread::yield_now(),
+                other => break other,
+            }
+        };
+        assert!(matches!(newer, Err(StoreError::Newer(_))), "{newer:?}");
+    }
+}
