@@ -167,20 +167,6 @@ impl Generation {
         self.shown.render(template, Some(host), own)
     }
 
-    /// Appends a host's kickstart to `out` as it may be looked at: secrets by name, what is missing as nothing. Gives
-    /// whether there is one.
-    pub fn emit_shown(&self, host: &Host, out: &mut Vec<u8>) -> bool {
-        let Some(variant) = self.variant(host) else { return false };
-        let attributes = self.inventory.attributes(host);
-        let prepared = Prepared::new(&variant.kickstart.text, |_| None);
-        let value = |slot: usize, out: &mut Vec<u8>| {
-            let shown = attributes.shown(prepared.slots[slot].name.as_str());
-            out.extend_from_slice(shown.unwrap_or_default().as_bytes());
-            Ok(())
-        };
-        prepared.fill(value, |template| self.shown(template, host, &attributes), out).is_ok()
-    }
-
     /// About how many bytes the kickstart of a host has.
     pub fn about(&self, host: &Host) -> usize {
         self.cohort(host).map_or(0, |cohort| cohort.prepared.about())

@@ -306,7 +306,7 @@ fn secrets_are_shown_by_name_and_not_even_read() {
 }
 
 #[test]
-fn a_generation_that_holds_secrets_is_compared_and_looked_at_without_them() {
+fn a_generation_that_holds_secrets_is_compared_without_them() {
     let site = Site::new();
     let template = "<post template=\"yes\">echo {{ attributes.rootpw }}</post>";
     site.edit("nodes/login.xml", "<package>vim</package>", template);
@@ -325,12 +325,6 @@ fn a_generation_that_holds_secrets_is_compared_and_looked_at_without_them() {
     site.edit("nodes/login.xml", "echo {{", "echo is {{");
     let compared = serde_json::to_string(&compare(&old, &made("hunter2"))).unwrap();
     assert!(compared.contains("echo is (secret rootpw)") && !compared.contains("hunter"), "{compared}");
-    for host in old.generation.inventory.hosts.values() {
-        let mut text = Vec::new();
-        assert!(old.generation.emit_shown(host, &mut text));
-        let text = String::from_utf8(text).unwrap();
-        assert!(text.contains("(secret rootpw)") && !text.contains("hunter"), "{text}");
-    }
 }
 
 #[test]

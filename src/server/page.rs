@@ -111,7 +111,7 @@ impl About<'_> {
                 .private()
                 .with("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
                 .with("referrer-policy", "no-referrer"),
-            Err(error) => Answer::failure(&format!("the page {name}: {error:#}")),
+            Err(error) => Answer::failure(&format!("the page {name}: {error}")),
         }
     }
 }
