@@ -107,7 +107,11 @@ fn find<'s>(serving: &Serving, request: &Request, current: &'s Served, whose: Wh
     if let Some(host) = by_address {
         return Ok(host);
     }
-    let token = access::token(request).map_err(|_| Reason::UnknownHost)?;
+    let Ok(token) = access::token(request) else {
+        // Whose ports it says it has decides nothing but what it is refused for.
+        let claimed = request.addresses.iter().find_map(|address| current.host_with(address));
+        return claimed.ok_or(Reason::UnknownHost);
+    };
     let owner = serving.store.host_with(&token);
     owner.and_then(|name| current.host(name.as_str())).ok_or(Reason::WrongToken)
 }
