@@ -227,6 +227,14 @@ pub struct Diff {
     /// [default: A is HEAD, B the site as the other options name it]
     #[arg(num_args = 0..=2, value_names = ["A", "B"])]
     pub states: Vec<String>,
+    /// Compare with what a server serves now: its commit stands in the place of the first state
+    #[cfg(feature = "serve")]
+    #[arg(long)]
+    pub served: bool,
+    /// The server.
+    #[cfg(feature = "serve")]
+    #[command(flatten)]
+    pub remote: Remote,
     /// How it is printed.
     #[command(flatten)]
     pub printed: Printed,

@@ -8,6 +8,8 @@ use serde::Serialize;
 use crate::assemble::{Assembled, assemble_shown};
 use crate::cli::args::{Diff, Format, Global};
 use crate::cli::locate::{Place, locate};
+#[cfg(feature = "serve")]
+use crate::cli::remote::ask;
 use crate::cli::session::{Failure, Session};
 use crate::compare::text::text;
 use crate::compare::{Comparison, compare};
@@ -49,7 +51,7 @@ struct Side<'d> {
 
 /// Compiles both states and prints what changes. No secret and no boot file is read for it.
 pub fn run(session: &mut Session, arguments: &Diff) -> Result<(), Failure> {
-    let states = states(session.options(), &arguments.states)?;
+    let states = states(session.options(), &named(arguments)?)?;
     let (mut before, mut after) = (Made::default(), Made::default());
     let [from, to] = &states;
     let (old, new) = rayon::join(|| assembled(from, &mut before), || assembled(to, &mut after));
@@ -62,6 +64,22 @@ pub fn run(session: &mut Session, arguments: &Diff) -> Result<(), Failure> {
         Format::Text => session.print(&text(&comparison, session.is_colored()))?,
     }
     if comparison.is_empty() { Ok(()) } else { Err(Failure::Differs) }
+}
+
+/// The states that the arguments name; the first may be what a server serves.
+fn named(arguments: &Diff) -> Result<Vec<String>, Failure> {
+    #[cfg(feature = "serve")]
+    if arguments.served {
+        if arguments.states.len() > 1 || arguments.states.iter().any(|state| state.contains("..")) {
+            return Err(Failure::Usage("--served is the first state; name one more at most".to_owned()));
+        }
+        let answer = ask(&arguments.remote, "GET", "/api/v1/generations", None)?;
+        let Some(commit) = answer["commit"].as_str() else {
+            return Err(Failure::Usage("the server serves a directory, of which there is no commit".to_owned()));
+        };
+        return Ok([commit.to_owned()].into_iter().chain(arguments.states.iter().cloned()).collect());
+    }
+    Ok(arguments.states.clone())
 }
 
 /// What the arguments name: the state before, and the state after.
