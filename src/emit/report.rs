@@ -14,7 +14,10 @@ kgen_report() {
   token=$(sed -n 's|^.*inst\.ks=[^ ?]*\.ks?token=\([0-9a-f]*\).*$|\1|p' /proc/cmdline)
   [ -n "$url" ] || return 0
   # a loader that took its script from a file brought no token; a server that has none wants to hear nothing
-  [ -n "$token" ] || token=$(curl --silent --fail --globoff --max-time 20 --retry 5 "$url/token") || return 0
+  if [ -z "$token" ]; then
+    token=$(curl --silent --fail --globoff --max-time 20 --retry 5 --retry-connrefused "$url/token")
+    case $? in 0) ;; 22) return 0 ;; *) return 1 ;; esac
+  fi
   curl --silent --show-error --fail --globoff --max-time 20 --data-binary "$2" "$url/$1?token=$token"
 }
 "#;

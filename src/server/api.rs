@@ -141,7 +141,12 @@ async fn events(serving: &Serving, request: &Request) -> Answer {
             Ok(events) => return Answer::json(&events),
             Err(error) => return Answer::failure(&error.to_string()),
         }
-        if !matches!(tokio::time::timeout_at(until, newest.changed()).await, Ok(Ok(()))) {
+        let mut stopping = serving.stopping.clone();
+        let is_newer = tokio::select! {
+            changed = tokio::time::timeout_at(until, newest.changed()) => matches!(changed, Ok(Ok(()))),
+            _ = stopping.changed() => false,
+        };
+        if !is_newer {
             return Answer::json(&Vec::<u8>::new());
         }
     }

@@ -7,13 +7,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::boot::state::{Happening, Order as HostOrder};
 use crate::compare::compare;
 use crate::compare::text::text;
 use crate::server::making::Making;
 use crate::server::serving::{Order, Serving, limits};
 use crate::server::snapshot::{Broken, Past, Pin, Served, Snapshot};
-use crate::server::start::TRYING;
+use crate::server::start::{TRYING, settle};
 use crate::store::now;
 
 /// How many generations the history has.
@@ -73,6 +72,8 @@ impl Follower {
     /// Follows until nobody can order anything any more. `changed` tells of changes in a directory.
     pub async fn follow(self, mut orders: mpsc::Receiver<(Order, Waiting)>, mut changed: mpsc::Receiver<()>) {
         let mut fetch = Fetch::default();
+        // What was served first is what was here, which may not be the newest.
+        fetch.begin(&self.making);
         loop {
             let pause = Duration::from_secs(u64::from(self.serving.serve.load().poll_seconds));
             tokio::select! {
@@ -226,7 +227,7 @@ impl Follower {
             hosts = served.generation().inventory.hosts.len(),
             "taken"
         );
-        self.settle(&served).await;
+        settle(&self.serving.store, &served).await;
         if let Some(commit) = &served.commit
             && let Err(error) = self.serving.store.set("last_good", Some(commit.clone())).await
         {
@@ -246,27 +247,6 @@ impl Follower {
                 text.into()
             })
             .ok()
-    }
-
-    /// Hosts whose order is done are free again where the inventory says something else now.
-    async fn settle(&self, served: &Served) {
-        let records = self.serving.store.records();
-        let mut taken = Vec::new();
-        for host in served.generation().inventory.hosts.values() {
-            let Some(record) = records.get(&host.name).filter(|record| matches!(record.order, HostOrder::Done(_)))
-            else {
-                continue;
-            };
-            let happening = Happening::Taken { declared: host.boot.clone() };
-            if record.after(&happening, now(), self.serving.store.limits()).is_some() {
-                taken.push((host.name.clone(), happening));
-            }
-        }
-        if !taken.is_empty()
-            && let Err(error) = self.serving.store.all_happened(taken, "").await
-        {
-            tracing::error!(%error, "what the inventory says now is not kept");
-        }
     }
 
     async fn hold(&self, revision: Option<String>) -> Result<(), String> {

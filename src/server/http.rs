@@ -85,7 +85,7 @@ async fn admitted(serving: &Serving, mut request: Request, body: Incoming) -> (&
             }
         },
     };
-    if request.method == Method::Post {
+    if route::takes_body(&request) {
         match whole(body).await {
             Ok(bytes) => request.body = bytes,
             Err(refusal) => return (route.word(), refusal, permit),

@@ -55,7 +55,7 @@ pub async fn give(serving: &Serving, request: &Request, whose: Whose<'_>, what: 
         Err(fault) => return Answer::failure(&fault),
     };
     if !is_operator {
-        if let Err(reason) = allowed(request, current, host, (&entry, &record), what) {
+        if let Err(reason) = allowed(request, (current, served), host, (&entry, &record), what) {
             return serving.refuse(request, host.name.as_str(), reason);
         }
         if !request.is_head() {
@@ -118,7 +118,7 @@ fn find<'s>(serving: &Serving, request: &Request, current: &'s Served, whose: Wh
 
 fn allowed(
     request: &Request,
-    current: &Served,
+    (current, served): (&Served, &Served),
     host: &Host,
     (entry, record): (&BootEntry, &Record),
     what: What,
@@ -128,7 +128,7 @@ fn allowed(
         known.map(|host| host.name.to_string()).collect()
     };
     access::hardware(request, host, owners)?;
-    let is_diskless = current.generation().inventory.actions.get(&entry.action);
+    let is_diskless = served.generation().inventory.actions.get(&entry.action);
     let is_diskless = is_diskless.is_some_and(|action| action.way == crate::inventory::action::Way::Diskless);
     if is_diskless != (what == What::Configure) {
         return Err(Reason::NotInstalling);
@@ -203,7 +203,7 @@ pub async fn give_token(serving: &Serving, request: &Request, name: &str) -> Ans
         Ok(entry) => entry,
         Err(fault) => return Answer::failure(&fault),
     };
-    if let Err(reason) = allowed(request, current, host, (&entry, &record), What::Kickstart) {
+    if let Err(reason) = allowed(request, (current, served), host, (&entry, &record), What::Kickstart) {
         return serving.refuse(request, name, reason);
     }
     if request.is_head() {

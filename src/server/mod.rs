@@ -43,7 +43,7 @@ use crate::server::listen::{Door, Tls};
 use crate::server::making::Making;
 use crate::server::metrics::Metrics;
 use crate::server::serving::{Order, Serving, TOLD_REFUSALS, limits};
-use crate::server::start::{Kept, first, watch};
+use crate::server::start::{Kept, first, settle, watch as watch_directory};
 use crate::source::fetch;
 use crate::source::revision::Origin;
 use crate::store::Store;
@@ -104,6 +104,8 @@ struct Ready {
     orders: mpsc::Receiver<(Order, Waiting)>,
     listeners: Vec<(TcpListener, bool)>,
     tls: Option<Tls>,
+    /// Says that it stops.
+    stop: watch::Sender<bool>,
 }
 
 /// Opens the state, makes the first generation, takes the sockets.
@@ -128,22 +130,27 @@ async fn ready(options: &Options) -> Result<Ready, Stopped> {
     store.bound(limits(&settings), settings.events).await;
     let listeners = listeners(&settings).await.map_err(world)?;
     let tls = certificates(&settings, &making.directory).map_err(world)?;
+    if let Some(served) = current {
+        settle(&store, served).await;
+    }
     let (sender, orders) = mpsc::channel(64);
+    let (stop, stopping) = watch::channel(false);
     let serving = Arc::new(Serving {
         admission: Admission::new(&settings),
         serve: ArcSwap::from_pointee(settings),
         snapshot: ArcSwap::from_pointee(snapshot),
         store,
+        stopping,
         metrics: Metrics::default(),
         refused: AtomicU64::new(0),
         directory: making.directory.clone(),
         orders: sender,
     });
-    Ok(Ready { serving, making, orders, listeners, tls })
+    Ok(Ready { serving, making, orders, listeners, tls, stop })
 }
 
 async fn run(options: Options, operators: &tokio::runtime::Handle) -> Result<(), Stopped> {
-    let Ready { serving, making, orders, listeners, tls } = ready(&options).await?;
+    let Ready { serving, making, orders, listeners, tls, stop } = ready(&options).await?;
     let socket = {
         let _entered = operators.enter();
         listen::socket(&options.socket)
@@ -152,7 +159,7 @@ async fn run(options: Options, operators: &tokio::runtime::Handle) -> Result<(),
     let socket = socket.map_err(no_socket)?;
     tell_start(&serving, &listeners, &options.socket);
     let room = connections(options.connections);
-    let (stop, stopping) = watch::channel(false);
+    let stopping = serving.stopping.clone();
     let (open, mut last) = mpsc::channel(1);
     let door = Door {
         serving: Arc::clone(&serving),
@@ -300,7 +307,7 @@ fn watched(making: &Making, state: &Path) -> (Option<notify::RecommendedWatcher>
     let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let except = state.canonicalize().unwrap_or_else(|_| state.to_path_buf());
     let directory = directory.canonicalize().unwrap_or_else(|_| directory.to_path_buf());
-    match watch(&directory, &except) {
+    match watch_directory(&directory, &except) {
         Ok((watcher, changed)) => (Some(watcher), changed),
         Err(fault) => {
             tracing::warn!("changes are seen at intervals only: {fault}");

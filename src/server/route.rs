@@ -90,6 +90,12 @@ pub fn refused_early(serving: &Serving, request: &Request) -> Option<Answer> {
     }
 }
 
+/// Whether the body of a request is read: of those that need a credential, which they have.
+pub fn takes_body(request: &Request) -> bool {
+    let is_report = |path: &[&str]| matches!(path, ["ks", _, "progress" | "success"]);
+    request.method == Method::Post && (Route::of(&request.parts()) == Route::Api || is_report(&request.parts()))
+}
+
 /// Answers a request that was admitted.
 pub async fn answer(serving: &Serving, request: &Request) -> Answer {
     let path = request.parts();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::boot::state::Limits;
 use crate::boot::token::Token;
@@ -31,6 +31,8 @@ pub struct Serving {
     pub store: Store,
     /// Who is answered, who waits.
     pub admission: Admission,
+    /// Turns true when the server stops.
+    pub stopping: watch::Receiver<bool>,
     /// What is counted.
     pub metrics: Metrics,
     /// Refusals since it was last told how many there were.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use crate::boot::is_diskless;
+use crate::boot::state::{Happening, Order};
 use crate::server::making::Making;
 use crate::server::snapshot::{Broken, Past, Pin, Served, Snapshot};
 use crate::store::{Store, now};
@@ -77,7 +79,10 @@ fn pins(making: &Making, kept: &Kept) -> Vec<Pin> {
 }
 
 fn newest(making: &Making, kept: &Kept) -> Result<Served, Broken> {
-    making.refresh()?;
+    // What is here is served at once, and what is newer is fetched meanwhile: the other side may not be there yet.
+    if kept.last_good.is_none() {
+        making.refresh()?;
+    }
     let revision = making.open()?;
     match revision.commit() {
         Some(commit) if kept.trying.as_deref() == Some(commit) && kept.last_good.is_some() => Err(Broken {
@@ -87,6 +92,36 @@ fn newest(making: &Making, kept: &Kept) -> Result<Served, Broken> {
             at: now(),
         }),
         _ => making.make(&revision),
+    }
+}
+
+/// Hosts whose order is done are free again where the inventory says something else now.
+pub async fn settle(store: &Store, served: &Served) {
+    let inventory = &served.generation().inventory;
+    let records = store.records();
+    let mut taken = Vec::new();
+    let mut builds = false;
+    for host in inventory.hosts.values() {
+        let entry = served.plan().and_then(|plan| plan.entry(host));
+        builds |= entry.is_some_and(|entry| entry.has_token() && !is_diskless(inventory, host));
+        let Some(record) = records.get(&host.name).filter(|record| matches!(record.order, Order::Done(_))) else {
+            continue;
+        };
+        let happening = Happening::Taken { declared: host.boot.clone() };
+        if record.after(&happening, now(), store.limits()).is_some() {
+            taken.push((host.name.clone(), happening));
+        }
+    }
+    if builds && !inventory.reports() {
+        tracing::warn!(
+            "kickstarts do not report success, so that hosts install until they are left alone; write [serve] into the \
+             inventory"
+        );
+    }
+    if !taken.is_empty()
+        && let Err(error) = store.all_happened(taken, "").await
+    {
+        tracing::error!(%error, "what the inventory says now is not kept");
     }
 }
 
