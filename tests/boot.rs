@@ -1,7 +1,10 @@
-//! Machines that start over the network from what kgen wrote: QEMU, real firmware, real loaders, a real kernel.
+//! Machines that start over the network from what kgen wrote and serves: QEMU, real firmware, real loaders, a real
+//! kernel.
 //!
-//! Each asks a real DHCP server that has the compiled configuration, fetches its kickstart like an installer, and
-//! tells what it got. Two of them start in every run, all of them where `KGEN_ALL_BOOTS` or `CI` is set.
+//! Each asks a real DHCP server that has the compiled configuration, fetches its kickstart like an installer, runs
+//! what that says is to be run, and tells what it got. HTTP is `kgen serve` alone; but two machines boot from what
+//! `kgen compile` wrote under another web server, because sites do that too. Three of them start in every run, all of
+//! them where `KGEN_ALL_BOOTS` or `CI` is set.
 #![allow(clippy::pedantic)] // pedantry is for what ships
 // tests read files and run programs
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::disallowed_types)]
@@ -30,15 +33,28 @@ struct Machine {
     loader: &'static str,
     /// The DHCP server: `dnsmasq`, `kea` or `isc`.
     dhcp: &'static str,
+    /// Whether it takes its script over HTTP, and so the token of its build: a compiled script has none.
+    has_token: bool,
 }
 
-const BIOS: Machine = Machine { start: "bios-rom", loader: "pxelinux.0", dhcp: "dnsmasq" };
-const BIOS_IPXE: Machine = Machine { start: "bios-ipxe", loader: "undionly.kpxe", ..BIOS };
+const BIOS: Machine = Machine { start: "bios-rom", loader: "pxelinux.0", dhcp: "dnsmasq", has_token: false };
+const BIOS_IPXE: Machine = Machine { start: "bios-ipxe", loader: "undionly.kpxe", has_token: true, ..BIOS };
 const BIOS_GRUB: Machine = Machine { loader: "grub/i386-pc/core.0", ..BIOS };
-const UEFI: Machine = Machine { start: "uefi-pxe", loader: "snponly.efi", ..BIOS };
-const UEFI_GRUB: Machine = Machine { loader: "grub/x86_64-efi/core.efi", ..UEFI };
+const UEFI: Machine = Machine { start: "uefi-pxe", loader: "snponly.efi", ..BIOS_IPXE };
+const UEFI_GRUB: Machine = Machine { loader: "grub/x86_64-efi/core.efi", has_token: false, ..UEFI };
 const UEFI_HTTP: Machine = Machine { start: "uefi-http", ..UEFI };
-const SECURE: Machine = Machine { start: "uefi-secure", loader: "shimx64.efi", ..UEFI };
+const SECURE: Machine = Machine { start: "uefi-secure", loader: "shimx64.efi", ..UEFI_GRUB };
+
+const ADDRESS: &str = "52:54:00:aa:00:01";
+
+/// Who answers HTTP.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Http {
+    /// `kgen serve`.
+    Kgen,
+    /// A web server that knows nothing but the compiled files.
+    Files,
+}
 
 /// The compiled site, and what a machine said that started from it.
 struct Run {
@@ -47,7 +63,7 @@ struct Run {
 }
 
 /// Starts a machine. None where something is missing that the boot needs.
-fn start(machine: Machine, address: &str, options: &[&str]) -> Option<Run> {
+fn start(machine: Machine, http: Http, address: &str, options: &[&str]) -> Option<Run> {
     let server = match machine.dhcp {
         "kea" => "kea-dhcp4",
         "isc" => "dhcpd",
@@ -56,12 +72,15 @@ fn start(machine: Machine, address: &str, options: &[&str]) -> Option<Run> {
     program(server)?;
     let prepared = prepared()?;
     let directory = tempfile::tempdir().unwrap();
-    write_site(directory.path(), machine);
+    write_site(directory.path(), machine, prepared);
     let out = tempfile::tempdir().unwrap();
     support::compile(directory.path(), out.path());
     let mut lab = lab("boot");
     lab.arg(machine.start).arg(out.path()).arg(prepared).args(["--dhcp", machine.dhcp, "--mac", address]);
     lab.args(["--limit", "120"]).args(options);
+    if http == Http::Kgen {
+        lab.args(["--serve", env!("CARGO_BIN_EXE_kgen")]).arg(directory.path());
+    }
     let (content, said) = {
         let _one_at_a_time = lock();
         run(&mut lab)
@@ -83,16 +102,20 @@ fn lab(command: &str) -> Command {
     lab
 }
 
-/// The site of the test with the loader of a machine.
-fn write_site(directory: &Path, machine: Machine) {
+/// The site of the test with the loader of a machine, and the boot files where they are.
+fn write_site(directory: &Path, machine: Machine, prepared: &Path) {
     let (key, loader) =
         if machine.start.starts_with("bios") { ("bios", "undionly.kpxe") } else { ("x86_64", "snponly.efi") };
+    let boot_files = prepared.join("tftp");
+    let values = [(key, loader, machine.loader), ("boot_files", "boot", boot_files.to_str().unwrap())];
     for (name, content) in files(&root().join("tests/boot/site")) {
         let mut text = String::from_utf8(content).unwrap();
         if name.as_os_str() == "cluster.toml" {
-            let line = format!("\n{key} = \"{loader}\"\n");
-            assert!(text.contains(&line), "the loaders have moved");
-            text = text.replace(&line, &format!("\n{key} = \"{}\"\n", machine.loader));
+            for (key, old, new) in values {
+                let line = format!("\n{key} = \"{old}\"\n");
+                assert!(text.contains(&line), "{key} has moved");
+                text = text.replace(&line, &format!("\n{key} = \"{new}\"\n"));
+            }
         }
         write(&directory.join(name), text);
     }
@@ -119,76 +142,131 @@ fn prepared() -> Option<&'static Path> {
 }
 
 /// The machine fetches the kickstart that kgen wrote for it, and was told so by the kernel line of that host.
-fn installs(machine: Machine) {
-    let address = "52:54:00:aa:00:01";
-    let Some(Run { out, result }) = start(machine, address, &[]) else { return };
+fn installs(machine: Machine, http: Http) {
+    let Some(Run { out, result }) = start(machine, http, ADDRESS, &[]) else { return };
+    is_told(&out, &result, machine.has_token && http == Http::Kgen);
+    // Without a token in its kernel line, it asks for it.
+    assert_eq!(states(&result).last().copied(), (http == Http::Kgen).then_some("installed"));
+}
+
+/// The machine installs itself once: it reports how far it is, starts again by itself, and starts from its own disk from
+/// then on. Nobody else in its network gets anything of it.
+fn installs_once(machine: Machine) {
+    let options = ["--install", "install-0"];
+    let Some(Run { out, result }) = start(machine, Http::Kgen, ADDRESS, &options) else { return };
+    is_told(&out, &result, true);
+    assert_eq!(result["kickstart"], result["sha256"], "an operator gets the same");
+    let install = ["script-served", "kickstart-fetched", "installing", "installing", "installed", "local"];
+    assert_eq!(states(&result), install);
+    let events = result["events"].as_array().unwrap();
+    let progress = events.iter().filter(|event| event["state"] == "installing").map(|event| &event["text"]);
+    assert_eq!(progress.collect::<Vec<_>>(), ["installation begins", "packages are installed"]);
+    assert!(events.iter().all(|event| event["host"] == "install-0" && event["client"] == "10.55.0.11"), "{events:?}");
+    assert_eq!(result["disks"], 2);
+    let requests: Vec<&str> = result["requests"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let count = |request: &str| requests.iter().filter(|asked| **asked == request).count();
+    // A UEFI that is to go on to its disk tries its other ways to the network before.
+    assert!(count("GET /boot/ipxe/52-54-00-aa-00-01.ipxe 200") >= 3, "{requests:?}");
+    // The machine's, and the operator's.
+    assert_eq!(count("GET /ks/install-0.ks 200"), 2, "{requests:?}");
+    assert_eq!(result["strange"], serde_json::json!([403, 403, 403, 403]));
+    let reasons = ["foreign-address", "wrong-token", "unknown-host", "foreign-address"];
+    assert_eq!(result["refused"], serde_json::json!(reasons));
+}
+
+/// What the server saw machines do, in order.
+fn states(result: &Value) -> Vec<&str> {
+    let events = result["events"].as_array().into_iter().flatten();
+    events.filter_map(|event| event["state"].as_str()).collect()
+}
+
+/// The installer got the compiled kickstart by its kernel line, and ran all of its sections that it can run.
+fn is_told(out: &TempDir, result: &Value, with_token: bool) {
     let kickstart = fs::read(out.path().join("ks/install-0.ks")).unwrap();
     let sum: String = Sha256::digest(&kickstart).iter().map(|octet| format!("{octet:02x}")).collect();
-    let facts = ["status", "host", "mac", "bytes", "sha256"].map(|fact| result[fact].as_str().unwrap());
-    assert_eq!(facts, ["ok", "install-0", address, &kickstart.len().to_string(), &sum]);
+    let facts = ["status", "host", "mac", "bytes", "sha256", "ran"].map(|fact| result[fact].as_str().unwrap());
+    assert_eq!(facts, ["ok", "install-0", ADDRESS, &kickstart.len().to_string(), &sum, "3"]);
     let line = result["cmdline"].as_str().unwrap();
     let words: Vec<&str> = line.split(' ').collect();
-    assert!(words.contains(&format!("inst.ks={SERVER}/ks/install-0.ks").as_str()), "{line}");
+    let url = words.iter().find_map(|word| word.strip_prefix(&format!("inst.ks={SERVER}/ks/install-0.ks"))).unwrap();
+    match url.strip_prefix("?token=") {
+        Some(token) => assert!(with_token && token.len() == 32, "{line}"),
+        None => assert!(!with_token && url.is_empty(), "{line}"),
+    }
     let interface = words.iter().find_map(|word| word.strip_prefix("BOOTIF=01-")).unwrap();
-    assert_eq!(interface.replace('-', ":"), address);
+    assert_eq!(interface.replace('-', ":"), ADDRESS);
 }
 
 /// The machine asks, and starts from its own disk. Gives what it fetched over HTTP.
 fn starts_from_its_disk(machine: Machine, address: &str) -> Option<String> {
-    let Run { result, .. } = start(machine, address, &["--disk"])?;
+    let Run { result, .. } = start(machine, Http::Kgen, address, &["--disk"])?;
     assert_eq!(result["status"], "disk");
     Some(result["requests"].to_string())
 }
 
 #[test]
+fn a_machine_installs_itself_once_and_reports_it() {
+    installs_once(BIOS_IPXE);
+}
+
+#[test]
+fn a_uefi_machine_installs_itself_once_and_reports_it() {
+    if all_boots() {
+        [UEFI, UEFI_HTTP].into_iter().for_each(installs_once);
+    }
+}
+
+// Its scripts are compiled ones in any case, so that this is the machine that finds all of the compiled tree.
+#[test]
 fn a_machine_boots_through_pxelinux_and_fetches_its_kickstart() {
-    installs(BIOS);
+    installs(BIOS, Http::Files);
 }
 
 #[test]
 fn a_uefi_machine_boots_through_ipxe_and_fetches_its_kickstart() {
-    installs(UEFI);
+    installs(UEFI, Http::Kgen);
 }
 
 #[test]
 fn a_machine_with_ipxe_in_its_card_boots_with_every_dhcp_server() {
     if all_boots() {
-        ["dnsmasq", "kea", "isc"].into_iter().for_each(|dhcp| installs(Machine { dhcp, ..BIOS_IPXE }));
+        ["dnsmasq", "kea", "isc"].into_iter().for_each(|dhcp| installs(Machine { dhcp, ..BIOS_IPXE }, Http::Kgen));
     }
 }
 
+// iPXE finds its way through the compiled tree too, by relative paths.
 #[test]
 fn a_machine_boots_through_ipxe_that_it_loads_first() {
     if all_boots() {
-        installs(Machine { start: "bios-rom", ..BIOS_IPXE });
+        installs(Machine { start: "bios-rom", ..BIOS_IPXE }, Http::Files);
     }
 }
 
 #[test]
 fn a_machine_boots_through_grub() {
     if all_boots() {
-        installs(Machine { dhcp: "isc", ..BIOS_GRUB });
+        installs(Machine { dhcp: "isc", ..BIOS_GRUB }, Http::Kgen);
     }
 }
 
 #[test]
 fn a_uefi_machine_boots_through_grub() {
     if all_boots() {
-        installs(Machine { dhcp: "kea", ..UEFI_GRUB });
+        installs(Machine { dhcp: "kea", ..UEFI_GRUB }, Http::Kgen);
     }
 }
 
 #[test]
 fn a_uefi_machine_boots_over_http_from_the_start_with_every_dhcp_server() {
     if all_boots() {
-        ["dnsmasq", "kea", "isc"].into_iter().for_each(|dhcp| installs(Machine { dhcp, ..UEFI_HTTP }));
+        ["dnsmasq", "kea", "isc"].into_iter().for_each(|dhcp| installs(Machine { dhcp, ..UEFI_HTTP }, Http::Kgen));
     }
 }
 
 #[test]
 fn a_machine_with_secure_boot_boots_through_the_signed_grub() {
     if all_boots() {
-        installs(SECURE);
+        installs(SECURE, Http::Kgen);
     }
 }
 
@@ -199,7 +277,7 @@ fn a_machine_without_a_disk_runs_from_its_root_on_the_server_and_configures_itse
     }
     let options = ["--nfs", "/export/el9-x86_64"];
     for machine in [BIOS, UEFI, SECURE] {
-        let Some(Run { result, .. }) = start(machine, "52:54:00:aa:00:02", &options) else { return };
+        let Some(Run { result, .. }) = start(machine, Http::Kgen, "52:54:00:aa:00:02", &options) else { return };
         let facts = ["status", "host", "root", "motd"].map(|fact| result[fact].as_str().unwrap());
         assert_eq!(facts, ["ok", "diskless-0", "writable", "diskless-0_of_boot"]);
         assert!(!prepared().unwrap().join("root/written").exists(), "the root on the server was written to");

@@ -20,7 +20,7 @@ LOCAL_DISK = "KGEN LOCAL DISK"
 KERNEL = "linux-image-cloud-amd64"
 PACKAGES = [
     *["grub-efi-amd64-signed", "shim-signed", "grub-pc-bin", "grub-efi-amd64-bin"],
-    *["ipxe", "pxelinux", "syslinux-common", "busybox-static", "ovmf"],
+    *["ipxe", "pxelinux", "syslinux-common", "busybox-static", "bash-static", "ovmf"],
 ]
 # In the order of their dependencies. A kernel that has one of them built in does not ship it.
 NETWORK = [
@@ -91,9 +91,9 @@ def fetch(tree):
 
 
 def make_initrd(tree, directory):
-    """The initrd: busybox, the guest's scripts, and the modules that they load."""
+    """The initrd: busybox, bash, the guest's scripts, and the modules that they load."""
     root = tree / "initrd"
-    for name in ["modules", "proc", "sys", "dev", "run", "root", "lib/dracut/hooks/pre-pivot"]:
+    for name in ["modules", "sections", "proc", "sys", "dev", "run", "root", "lib/dracut/hooks/pre-pivot"]:
         (root / name).mkdir(parents=True)
     kernel = next(tree.glob("lib/modules/*/kernel"))
     for list_name, modules in [("network", NETWORK), ("nfs", NFS)]:
@@ -103,6 +103,9 @@ def make_initrd(tree, directory):
         names = [module.rpartition("/")[2] for module in modules]
         (root / "modules" / list_name).write_text("\n".join(names))
     install_busybox(tree, root)
+    # Sections of kickstarts name it, and do what only it can.
+    shutil.copy(tree / "bin/bash-static", root / "bin/bash")
+    shutil.copy(HERE / "guest/curl", root / "bin")
     shutil.copy(HERE / "guest/init", root)
     shutil.copy(HERE / "guest/lease", root)
     names = "\n".join(str(path.relative_to(root)) for path in sorted(root.rglob("*")))
@@ -127,7 +130,7 @@ def make_root(tree, root):
         (root / name).mkdir()
     (root / "etc/motd").touch()
     shutil.copy(HERE / "guest/root-init", root / "sbin/init")
-    shutil.copy(HERE / "guest/root-curl", root / "bin/curl")
+    shutil.copy(HERE / "guest/curl", root / "bin")
     (root / "bin/bash").write_text('#!/bin/sh\nexec sh "$@"\n')
     (root / "bin/bash").chmod(0o755)
 

@@ -1,7 +1,12 @@
-"""The servers of the boot test's network: HTTP of a directory, TFTP, router advertisement, DHCP as compiled, NFS."""
+"""The servers of the boot test's network: HTTP of `kgen serve` or of a directory, TFTP, router advertisement, DHCP as
+compiled, NFS.
+"""
 
 import functools
+import hashlib
+import http.client
 import http.server
+import json
 import os
 import socket
 import subprocess
@@ -10,6 +15,9 @@ import time
 
 ADDRESS = "10.55.0.1"
 ADDRESS6 = "fd55::1"
+PORT = 8000
+# Somebody in the network who is none of its machines.
+STRANGER = "10.55.0.99"
 BRIDGE = "boot0"
 # Servers keep their state there; in the private mount namespace each is empty.
 STATE = ["/run", "/var/lib/misc", "/var/lib/kea", "/var/lib/dhcp", "/var/lib/nfs"]
@@ -33,6 +41,7 @@ def make_network():
         f"ip link set {BRIDGE} type bridge stp_state 0 forward_delay 0",
         f"ip address add {ADDRESS}/24 dev {BRIDGE}",
         f"ip address add {ADDRESS6}/64 dev {BRIDGE} nodad",
+        f"ip address add {STRANGER}/24 dev {BRIDGE}",
         f"ip link set {BRIDGE} up",
         "ip tuntap add tap0 mode tap",
         f"ip link set tap0 master {BRIDGE} up",
@@ -47,18 +56,7 @@ def make_network():
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """Files of a directory with GET and HEAD; what is posted to /report is the machine's last word."""
-
-    def do_POST(self):
-        size = int(self.headers.get("Content-Length", 0))
-        posted = self.rfile.read(size).decode(errors="replace")
-        known = self.path == "/report"
-        self.send_response(200 if known else 404)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-        if known:
-            self.server.report = posted
-            self.server.reported.set()
+    """Files of a directory with GET and HEAD."""
 
     def log_request(self, code="-", size="-"):
         self.server.requests.append(f"{self.command} {self.path} {int(code)}")
@@ -67,13 +65,23 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         """Nothing: requests are listed in the result."""
 
 
-def serve_http(root):
-    handler = functools.partial(Handler, directory=root)
-    server = http.server.ThreadingHTTPServer((ADDRESS, 8000), handler)
-    server.daemon_threads = True
-    server.requests, server.report, server.reported = [], None, threading.Event()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
+class Directory:
+    """HTTP of a directory, as any web server has it."""
+
+    def __init__(self, root):
+        handler = functools.partial(Handler, directory=root)
+        server = http.server.ThreadingHTTPServer((ADDRESS, PORT), handler)
+        server.daemon_threads = True
+        server.requests = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.server = server
+
+    def requests(self):
+        return self.server.requests
+
+    def told(self):
+        """What it knows of the machine: nothing."""
+        return {}
 
 
 class Daemons:
@@ -84,7 +92,7 @@ class Daemons:
         self.running = []
 
     def start(self, name, *words, **environment):
-        with open(self.work / f"{name}.log", "wb") as log:
+        with open(self.work / f"{name}.log", "ab") as log:
             process = subprocess.Popen(
                 [str(word) for word in words],
                 stdin=subprocess.DEVNULL,
@@ -112,6 +120,72 @@ class Daemons:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+class Operator(http.client.HTTPConnection):
+    """Who may use the socket of a server."""
+
+    def __init__(self, path):
+        super().__init__("kgen")
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.path)
+
+
+def asked(connection, path):
+    """The status and the body of an answer."""
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+class Kgen:
+    """HTTP of `kgen serve`, and what an operator sees of it."""
+
+    def __init__(self, daemons, program, site):
+        self.daemons, self.program, self.site = daemons, program, site
+        self.state = daemons.work / "state"
+        self.socket = self.state / "kgen.sock"
+        self.start()
+
+    def start(self):
+        words = ["--site", self.site, "--state", self.state, "--listen", f"{ADDRESS}:{PORT}"]
+        server = self.daemons.start("kgen", self.program, "serve", *words, "--verbose", "--log-format", "json")
+        while not listens(PORT) and server.poll() is None:
+            time.sleep(0.05)
+        if server.poll() is not None:
+            raise SystemExit("\n".join(self.daemons.log("kgen")))
+
+    def log(self, message):
+        """Its lines of one kind."""
+        lines = [json.loads(line) for line in self.daemons.log("kgen") if line.startswith("{")]
+        return [line for line in lines if line["message"] == message]
+
+    def requests(self):
+        return ["{method} {path} {status}".format(**line) for line in self.log("answered")]
+
+    def told(self):
+        """What it tells operators of all machines, and why it refused something to somebody."""
+        words = [self.program, "events", "--socket", self.socket, "--format", "json"]
+        told = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout.decode()
+        events = [json.loads(line) for line in told.splitlines()]
+        return {"events": events, "refused": [line["reason"] for line in self.log("refused")]}
+
+    def kickstart(self, path):
+        """The sum of what an operator gets at a path."""
+        status, body = asked(Operator(self.socket), path)
+        return hashlib.sha256(body).hexdigest() if status == 200 else status
+
+    def strange(self, path):
+        """The status of what somebody gets there who is none of the machines."""
+        return asked(http.client.HTTPConnection(ADDRESS, PORT, source_address=(STRANGER, 0)), path)[0]
+
+
+def listens(port):
+    with socket.socket() as attempt:
+        return attempt.connect_ex((ADDRESS, port)) == 0
 
 
 def serve_files(daemons, root):
@@ -147,7 +221,6 @@ def serve_nfs(daemons, root, path):
     own = ["-L", daemons.work / "ganesha.log", "-p", daemons.work / "ganesha.pid"]
     daemons.start("nfs", "ganesha.nfsd", "-F", "-f", configuration, *own)
     for _ in range(100):
-        with socket.socket() as attempt:
-            if attempt.connect_ex((ADDRESS, 2049)) == 0:
-                return
+        if listens(2049):
+            return
         time.sleep(0.1)
