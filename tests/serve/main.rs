@@ -7,9 +7,15 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)] // its figures are for who reads them
 
 mod access;
+mod admission;
+mod files;
+mod framing;
+mod git;
 mod lab;
+mod limits;
 mod operators;
 mod reports;
+mod routes;
 mod secrets;
 #[path = "../support/mod.rs"]
 mod support;
