@@ -8,10 +8,13 @@
 
 mod access;
 mod admission;
+mod crash;
 mod files;
 mod framing;
+mod generations;
 mod git;
 mod lab;
+mod life;
 mod limits;
 mod operators;
 mod reports;
