@@ -6,6 +6,9 @@
 
 #[path = "fuzz/entries.rs"]
 mod entries;
+#[cfg(feature = "serve")]
+#[path = "fuzz/requests.rs"]
+mod requests;
 
 use std::fs;
 use std::panic::catch_unwind;
@@ -216,4 +219,41 @@ fn no_part_of_an_inventory_breaks_kgen() {
     let mut parts = seeds(&[], ".csv", ",");
     parts.extend(seeds(&[], ".json", "{"));
     fuzz(&parts, 2_000, entries::part);
+}
+
+/// Targets and what proxies say, of whom some are good.
+#[cfg(feature = "serve")]
+fn requests() -> Vec<Vec<u8>> {
+    let targets = [
+        "/",
+        "/healthz",
+        "/metrics",
+        "/ks",
+        "//ks//compute-0-0.ks?token=00112233445566778899aabbccddeeff",
+        "/ks/c0/progress?token=x&token=y",
+        "/install/sbin/kickstart.cgi?arch=x86_64&np=4",
+        "/install/el9/%2e%2e/secrets",
+        "/install/el9/packages/a%20b.rpm",
+        "/boot/ipxe/52-54-00-00-00-0a.ipxe",
+        "/boot/grub/grub.cfg-01-52-54-00-00-00-0a",
+        "/boot/pxelinux.cfg/0A37000B",
+        "/boot/%252e%252e/%c0%af",
+        "/api/v1/events?after=1&wait=20&host=c0",
+        "/api/v1/pins/%40compute",
+        "/hosts/c0?line=5",
+        "/graph/all%20modules.svg",
+        "http://evil.example/ks/c0.ks",
+        "*",
+        "/%00/%zz/%",
+    ];
+    let forwarded =
+        ["", "\n10.1.0.7", "\n10.1.0.7, 10.9.0.2\n10.9.0.3", "\ngarbage", "\n::ffff:10.1.0.7,", "\n[::1]:80"];
+    let all = targets.iter().flat_map(|target| forwarded.map(|lines| format!("{target}{lines}").into_bytes()));
+    all.collect()
+}
+
+#[cfg(feature = "serve")]
+#[test]
+fn no_request_breaks_kgen() {
+    fuzz(&requests(), 20_000, requests::request);
 }
