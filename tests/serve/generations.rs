@@ -248,7 +248,7 @@ fn a_host_that_is_pinned_does_what_its_own_revision_says() {
 }
 
 #[test]
-#[ignore = "finding 21"]
+
 fn an_action_that_only_the_pinned_revision_has_is_taken_from_there() {
     let site = Site::in_git();
     site.edit(

@@ -17,6 +17,7 @@ mod lab;
 mod life;
 mod limits;
 mod operators;
+mod page;
 mod reports;
 mod routes;
 mod secrets;
