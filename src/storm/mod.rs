@@ -72,18 +72,20 @@ pub struct Storm {
 /// # Errors
 /// A sentence: they cannot begin.
 pub fn storm(options: Options) -> Result<Report, String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("no threads: {error}"))?;
-    runtime.block_on(run(options))
+    let threads = |count| tokio::runtime::Builder::new_multi_thread().worker_threads(count).enable_all().build();
+    let runtime = threads(2).map_err(|error| format!("no threads: {error}"))?;
+    // An operator does not wait for our own machines.
+    let beside = threads(1).map_err(|error| format!("no threads: {error}"))?;
+    runtime.block_on(run(options, beside.handle()))
 }
 
-async fn run(options: Options) -> Result<Report, String> {
+async fn run(options: Options, beside: &tokio::runtime::Handle) -> Result<Report, String> {
     if !options.forwarded {
         can_bind(&options.machines)?;
     }
     let storm = Arc::new(Storm { options, tally: Tally::default(), room: Semaphore::new(descriptors()) });
     let asked = Arc::new(Mutex::new(operator::Asked::default()));
-    let operator = storm.options.operator.clone().map(|socket| tokio::spawn(operator::ask(socket, Arc::clone(&asked))));
+    let operator = storm.options.operator.clone().map(|socket| beside.spawn(operator::ask(socket, Arc::clone(&asked))));
     let started = Instant::now();
     for round in 0..storm.options.rounds {
         if let (Some(socket), true) = (&storm.options.operator, round > 0) {
