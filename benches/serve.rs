@@ -41,7 +41,9 @@ fn main() {
         }
         let root = scratch.path().join("root");
         let bytes = fetch_all(servers[0].port, &root);
-        servers[1..].iter().for_each(|server| drop(fetch_all(server.port, &scratch.path().join("same"))));
+        for server in &servers[1..] {
+            assert!(fetch_all(server.port, &scratch.path().join("same")) > 0);
+        }
         servers.insert(0, Server::nginx(&nginx, &root));
         let script = scratch.path().join("ask.lua");
         fs::write(&script, lua()).unwrap();
@@ -101,7 +103,9 @@ fn site(directory: &Path, size_kb: usize) {
     let mut module = "<kickstart roll=\"base\"><package>chrony</package><post>\n".to_owned();
     while module.len() < size_kb * 1000 {
         module.push_str("echo 'a long script on &hostname;'\n");
-        (0..40).for_each(|line| drop(writeln!(module, "echo 'line {line} of a script such as sites have it'")));
+        for line in 0..40 {
+            let _ = writeln!(module, "echo 'line {line} of a script such as sites have it'");
+        }
     }
     module.push_str("</post></kickstart>\n");
     let graph = "<graph roll=\"base\"></graph>\n".to_owned();

@@ -16,7 +16,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
@@ -48,6 +48,8 @@ pub struct Door {
     pub addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
     /// Turns true when the server stops.
     pub stopping: watch::Receiver<bool>,
+    /// Where machines are answered; connections are taken elsewhere.
+    pub machines: tokio::runtime::Handle,
     /// Each connection holds one; when all are gone, the last has ended.
     pub open: tokio::sync::mpsc::Sender<()>,
 }
@@ -131,9 +133,11 @@ pub async fn network(door: Door, listener: TcpListener, tls: Option<Tls>) {
         };
         let _ = stream.set_nodelay(true);
         let Some(share) = door.share(peer.ip()) else { continue };
-        let (door, tls) = (door.clone(), tls.clone());
-        tokio::spawn(async move {
+        let Ok(stream) = stream.into_std() else { continue };
+        let (machines, door, tls) = (door.machines.clone(), door.clone(), tls.clone());
+        machines.spawn(async move {
             let peer = Peer::Address(peer.ip());
+            let Ok(stream) = TcpStream::from_std(stream) else { return };
             match tls {
                 None => connection(&door, stream, peer).await,
                 Some(tls) => {

@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 
@@ -53,6 +53,8 @@ use crate::store::kept::StoreError;
 const DRAIN: Duration = Duration::from_secs(30);
 /// How often it is told how many were deferred.
 const TELL: Duration = Duration::from_secs(10);
+/// How many connections wait in the system's queue until they are taken; it may allow fewer (`net.core.somaxconn`).
+const QUEUE: u32 = 65_535;
 /// Descriptors that are no connections: the state, files, the source.
 const OWN_DESCRIPTORS: usize = 256;
 
@@ -87,10 +89,11 @@ pub enum Stopped {
 pub fn serve(options: Options) -> Result<(), Stopped> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Stopped::World(format!("no threads: {error}")))?;
-    // Operators of this machine have a thread of their own: behind ten thousand machines they waited for seconds.
-    let operators = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let operators = operators.map_err(|error| Stopped::World(format!("no threads: {error}")))?;
-    let ended = runtime.block_on(run(options, operators.handle()));
+    // Who opens connections and operators of this machine have a thread of their own: behind ten thousand machines
+    // operators waited for seconds, and so few connections were taken that the system turned others away.
+    let front = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let front = front.map_err(|error| Stopped::World(format!("no threads: {error}")))?;
+    let ended = runtime.block_on(run(options, front.handle()));
     // A fetch that hangs is no reason to go on.
     fetch::stop();
     runtime.shutdown_timeout(Duration::from_secs(2));
@@ -109,7 +112,7 @@ struct Ready {
 }
 
 /// Opens the state, makes the first generation, takes the sockets.
-async fn ready(options: &Options) -> Result<Ready, Stopped> {
+async fn ready(options: &Options, front: &tokio::runtime::Handle) -> Result<Ready, Stopped> {
     let world = |error: String| Stopped::World(error);
     let making = Arc::new(options.making.clone());
     let usual = making.overrides.over(None);
@@ -128,7 +131,10 @@ async fn ready(options: &Options) -> Result<Ready, Stopped> {
     }
     let settings = making.overrides.over(current.and_then(|served| served.generation().inventory.serve.as_ref()));
     store.bound(limits(&settings), settings.events).await;
-    let listeners = listeners(&settings).await.map_err(world)?;
+    let listeners = {
+        let _entered = front.enter();
+        listeners(&settings).map_err(world)?
+    };
     let tls = certificates(&settings, &making.directory).map_err(world)?;
     if let Some(served) = current {
         settle(&store, served).await;
@@ -149,10 +155,10 @@ async fn ready(options: &Options) -> Result<Ready, Stopped> {
     Ok(Ready { serving, making, orders, listeners, tls, stop })
 }
 
-async fn run(options: Options, operators: &tokio::runtime::Handle) -> Result<(), Stopped> {
-    let Ready { serving, making, orders, listeners, tls, stop } = ready(&options).await?;
+async fn run(options: Options, front: &tokio::runtime::Handle) -> Result<(), Stopped> {
+    let Ready { serving, making, orders, listeners, tls, stop } = ready(&options, front).await?;
     let socket = {
-        let _entered = operators.enter();
+        let _entered = front.enter();
         listen::socket(&options.socket)
     };
     let no_socket = |error| Stopped::World(format!("cannot listen at {}: {error}", options.socket.display()));
@@ -169,9 +175,10 @@ async fn run(options: Options, operators: &tokio::runtime::Handle) -> Result<(),
         addresses: Arc::default(),
         stopping,
         open,
+        machines: tokio::runtime::Handle::current(),
     };
-    start(&door, listeners, tls.as_ref());
-    operators.spawn(listen::operators(door.clone(), socket));
+    start(&door, front, listeners, tls.as_ref());
+    front.spawn(listen::operators(door.clone(), socket));
     drop(door);
     let (_watcher, changed) = watched(&making, &options.state);
     tokio::spawn(Follower { making: Arc::clone(&making), serving: Arc::clone(&serving) }.follow(orders, changed));
@@ -187,9 +194,9 @@ async fn run(options: Options, operators: &tokio::runtime::Handle) -> Result<(),
     Ok(())
 }
 
-fn start(door: &Door, listeners: Vec<(TcpListener, bool)>, tls: Option<&Tls>) {
+fn start(door: &Door, front: &tokio::runtime::Handle, listeners: Vec<(TcpListener, bool)>, tls: Option<&Tls>) {
     for (listener, is_tls) in listeners {
-        tokio::spawn(listen::network(door.clone(), listener, tls.filter(|_| is_tls).cloned()));
+        front.spawn(listen::network(door.clone(), listener, tls.filter(|_| is_tls).cloned()));
     }
 }
 
@@ -247,7 +254,7 @@ fn certificates(settings: &Serve, directory: &Path) -> Result<Option<Tls>, Strin
 }
 
 /// The sockets that systemd holds for us, else those of the settings; each with whether it speaks TLS.
-async fn listeners(settings: &Serve) -> Result<Vec<(TcpListener, bool)>, String> {
+fn listeners(settings: &Serve) -> Result<Vec<(TcpListener, bool)>, String> {
     let mut inherited = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();
     for index in 0..inherited.len() {
@@ -264,13 +271,19 @@ async fn listeners(settings: &Serve) -> Result<Vec<(TcpListener, bool)>, String>
     }
     let plain = settings.listen.iter().map(|address| (*address, false));
     for (address, is_tls) in plain.chain(settings.listen_tls.iter().map(|address| (*address, true))) {
-        listeners.push((bind(address).await?, is_tls));
+        listeners.push((bind(address)?, is_tls));
     }
     Ok(listeners)
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| {
+fn bind(address: SocketAddr) -> Result<TcpListener, String> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let listener = socket.and_then(|socket| {
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(QUEUE)
+    });
+    listener.map_err(|error| {
         let hint = match error.kind() {
             std::io::ErrorKind::PermissionDenied => "; a port below 1024 needs systemd's socket, or root",
             std::io::ErrorKind::AddrInUse => "; another program listens there",

@@ -14,7 +14,7 @@ use tokio::net::{TcpSocket, UnixStream};
 use tokio::time::{Duration, timeout};
 
 /// How long an answer may take.
-const TIME: Duration = Duration::from_secs(60);
+const TIME: Duration = Duration::from_mins(1);
 /// How much of an answer is kept, in bytes; more of it is counted.
 const MOST_KEPT: usize = 4 << 20;
 

@@ -131,7 +131,7 @@ impl Life {
             ];
             let mut script = Script::new(&text, settings).ok_or_else(|| Fault::new("no boot script", &path))?;
             let next = loop {
-                match script.next() {
+                match script.step() {
                     Step::Sleep(seconds) => {
                         if is_busy {
                             self.storm.tally.deferred(stage);

@@ -1,6 +1,6 @@
 //! A boot script as iPXE goes through it: as much of <https://ipxe.org/scripting> as kgen writes.
 //!
-//! What concerns nobody outside is done here; [`Script::next`] gives what the machine has to do next.
+//! What concerns nobody outside is done here; [`Script::step`] gives what the machine has to do next.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ impl Script {
     }
 
     /// What comes next. What the machine was given before went well, or it would not ask.
-    pub fn next(&mut self) -> Step {
+    pub fn step(&mut self) -> Step {
         for _ in 0..MOST_COMMANDS {
             if self.rest.is_empty() {
                 if !self.is_content {
@@ -191,7 +191,7 @@ mod tests {
     fn steps(text: &str, platform: &str, most: usize) -> Vec<Step> {
         let settings = [("netX/mac:hexhyp", "52-54-00-00-00-01".to_owned()), ("platform", platform.to_owned())];
         let mut script = Script::new(text, settings).unwrap();
-        (0..most).map(|_| script.next()).collect()
+        (0..most).map(|_| script.step()).collect()
     }
 
     #[test]
