@@ -32,8 +32,8 @@ fn site(directory: &Path) {
         "target = \"RHEL9\"\narch = \"x86_64\"\ndistribution = \"el9\"\nboot = \"install\"\nboot_files = \"boot\"\n",
         "[distributions.el9]\nurl = \"{{ server }}/install/el9\"\nkernel = \"vmlinuz\"\ninitrds = [\"initrd.img\"]\n",
         "[networks.private]\nsubnet = \"127.0.0.0/8\"\n[appliances.compute]\n[serve]\n",
-        "boot_slots = { slots = 2, queue = 30, per_client = 4 }\n",
-        "bulk_slots = { slots = 2, queue = 20, per_client = 4 }\n[serve.install]\nel9 = \"el9\"\n"
+        "boot_slots = { slots = 8, queue = 24, per_client = 4 }\n",
+        "bulk_slots = { slots = 4, queue = 12, per_client = 4 }\n[serve.install]\nel9 = \"el9\"\n"
     )
     .to_owned();
     for host in 0..MACHINES {
@@ -50,7 +50,7 @@ fn site(directory: &Path) {
     write(&directory.join("nodes/compute.xml"), module);
     write(&directory.join("graphs/default/base.xml"), "<graph roll=\"base\"></graph>\n");
     for file in ["boot/vmlinuz", "boot/initrd.img", "boot/undionly.kpxe", "boot/snponly.efi", "el9/package.rpm"] {
-        write(&directory.join(file), [7; 50_000]);
+        write(&directory.join(file), vec![7; 50_000]);
     }
 }
 

@@ -1,7 +1,6 @@
 //! `kgen storm`: many machines at once against a running server.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use crate::boot::keys;
 use crate::cli::args::{Format, Storm};
@@ -9,8 +8,9 @@ use crate::cli::session::{Failure, Session};
 use crate::cli::table::columns;
 use crate::inventory::{Host, Inventory};
 use crate::storm::client::target;
+use crate::storm::players::{Machine, Options};
+use crate::storm::storm;
 use crate::storm::tally::{Report, Times};
-use crate::storm::{Machine, Options, storm};
 
 /// Has machines of the inventory boot and install.
 pub fn run(session: &mut Session, arguments: &Storm) -> Result<(), Failure> {
@@ -30,7 +30,7 @@ pub fn run(session: &mut Session, arguments: &Storm) -> Result<(), Failure> {
     let options = Options {
         target: target(&url, servers(&inventory)).map_err(Failure::Usage)?,
         machines: machines.into_iter().take(wanted).collect(),
-        within: Duration::from_secs(arguments.within),
+        within: arguments.within,
         forwarded: arguments.forwarded,
         rounds: arguments.rounds,
         files: arguments.files.clone(),

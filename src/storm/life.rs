@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use tokio::time::{Duration, Instant, sleep};
 
-use crate::storm::Storm;
 use crate::storm::client::{Question, ask};
+use crate::storm::players::Storm;
 use crate::storm::script::{Script, Step, resolved};
-use crate::storm::tally::Stage;
+use crate::storm::tally::{Fault, Stage};
 
 /// How long a machine asks for one thing, and goes from script to script, before it is given up.
 const PATIENCE: Duration = Duration::from_mins(15);
@@ -17,22 +17,6 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(2
 const USUAL_RETRY: u64 = 5;
 /// Where every machine begins.
 const ENTRY: &str = "/boot/boot.ipxe";
-
-/// Why a machine did not get what is its own.
-#[derive(Clone, Debug)]
-pub struct Fault {
-    /// What all of the same kind are counted by.
-    pub reason: &'static str,
-    /// What this machine saw.
-    pub detail: String,
-}
-
-impl Fault {
-    /// Of a kind.
-    pub fn new(reason: &'static str, detail: &str) -> Self {
-        Self { reason, detail: detail.to_owned() }
-    }
-}
 
 /// Chance that is the same for the same seed (splitmix64).
 #[derive(Debug)]
@@ -77,7 +61,7 @@ impl Life {
 
     /// Lives, and gives the number of the machine with why it did not get everything.
     pub async fn live(mut self) -> (usize, Result<(), Fault>) {
-        let wait = self.chance.part(self.storm.options.within);
+        let wait = self.chance.part(Duration::from_secs(self.storm.options.within));
         sleep(wait).await;
         (self.index, self.install().await)
     }

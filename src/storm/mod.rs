@@ -1,71 +1,27 @@
 //! Machines that go through their whole life against a running server, many at once: what each of them got.
 //!
-//! A machine is a task. [`life`] is what it does, [`script`] how it understands boot scripts, [`client`] how it asks;
+//! A machine is a task. [`players`] says who they are, [`life`] what each does, [`script`] how it understands boot scripts, [`client`] how it asks;
 //! [`operator`] is somebody who wants to know meanwhile how things are, [`tally`] counts what all of them see.
 
 pub mod client;
 pub mod life;
 pub mod operator;
+pub mod players;
 pub mod script;
 pub mod tally;
 
-use std::net::IpAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Duration, Instant};
+use tokio::time::Instant;
 
-use crate::storm::client::Target;
 use crate::storm::life::{Chance, Life};
-use crate::storm::tally::{Report, Tally};
+use crate::storm::players::{Machine, Options, Storm};
+use crate::storm::tally::{Fault, Report, Tally};
 
 /// Descriptors that are no connections.
 const OWN_DESCRIPTORS: u64 = 64;
-
-/// A machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Machine {
-    /// The name of its host.
-    pub name: String,
-    /// Its hardware address as iPXE writes it in paths: `52-54-00-..`.
-    pub hardware: String,
-    /// Its IP address.
-    pub ip: IpAddr,
-}
-
-/// A storm.
-#[derive(Debug)]
-pub struct Options {
-    /// Which server.
-    pub target: Target,
-    /// The machines.
-    pub machines: Vec<Machine>,
-    /// In which time they are switched on.
-    pub within: Duration,
-    /// Whether they ask through us, as a proxy that the server trusts; else from their own addresses.
-    pub forwarded: bool,
-    /// How often each is installed. From the second time on an operator orders it.
-    pub rounds: u32,
-    /// Paths that each fetches while it installs itself.
-    pub files: Vec<String>,
-    /// Decides who comes when.
-    pub seed: u64,
-    /// The socket of an operator who asks all the time how things are.
-    pub operator: Option<PathBuf>,
-}
-
-/// What the machines of a storm share.
-#[derive(Debug)]
-pub struct Storm {
-    /// What it is.
-    pub options: Options,
-    /// What they saw.
-    pub tally: Tally,
-    /// How many connections may be open.
-    pub room: Semaphore,
-}
 
 /// Has all machines live.
 ///
@@ -118,7 +74,7 @@ async fn live(storm: &Arc<Storm>, round: u32) {
         match ended {
             Ok((_, Ok(()))) => storm.tally.finished(),
             Ok((machine, Err(fault))) => storm.tally.failed(&storm.options.machines[machine].name, fault),
-            Err(bug) => storm.tally.failed("a machine", life::Fault::new("a bug of kgen", &bug.to_string())),
+            Err(bug) => storm.tally.failed("a machine", Fault::new("a bug of kgen", &bug.to_string())),
         }
     }
 }

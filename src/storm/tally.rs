@@ -6,8 +6,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use tokio::time::Duration;
 
-use crate::storm::life::Fault;
-
 /// How many examples there are of a failure.
 const EXAMPLES: usize = 3;
 
@@ -31,6 +29,22 @@ pub enum Stage {
     Success,
     /// Its script after that.
     NextBoot,
+}
+
+/// Why a machine did not get what is its own.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// What all of the same kind are counted by.
+    pub reason: &'static str,
+    /// What this machine saw.
+    pub detail: String,
+}
+
+impl Fault {
+    /// Of a kind.
+    pub fn new(reason: &'static str, detail: &str) -> Self {
+        Self { reason, detail: detail.to_owned() }
+    }
 }
 
 /// What all machines saw.

@@ -93,8 +93,8 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("readers", &[]),
     // the server: what is below `server::http` knows nothing of HTTP's types
     ("store", &["boot", "name"]),
-    // machines know nothing of kgen but what it sends
-    ("storm", &[]),
+    // machines know nothing of kgen but what it sends; a test compares with what writes their scripts
+    ("storm", &["emit"]),
     ("server::request", &["inventory"]),
     ("server::answer", &[]),
     ("server::admission", &["inventory"]),
