@@ -19,8 +19,9 @@ use crate::expand::Runner;
 use crate::files::{BootPlan, check_boot_files};
 use crate::generation::{Generation, HostFaults};
 use crate::inventory::{Host, Inventory, file};
+use crate::source::error::SourceError;
 use crate::source::revision::Revision;
-use crate::source::{SourceError, Sources, Span, files_below, read_secret};
+use crate::source::{Sources, Span, files_below, read_secret};
 
 /// What a generation is made with, beside the revision.
 #[derive(Clone, Copy)]

@@ -95,7 +95,7 @@ impl Entry {
 pub type Layer = BTreeMap<AttributeName, Entry>;
 
 /// Texts of secrets by name. Does not print.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secrets {
     texts: BTreeMap<String, Arc<str>>,
 }

@@ -167,6 +167,11 @@ impl Generation {
         self.shown.render(template, Some(host), own)
     }
 
+    /// Whether it was made of the same: secrets are not part of the id, which everybody may see.
+    pub fn is_same(&self, other: &Generation) -> bool {
+        self.id == other.id && self.secrets == other.secrets
+    }
+
     /// About how many bytes the kickstart of a host has.
     pub fn about(&self, host: &Host) -> usize {
         self.cohort(host).map_or(0, |cohort| cohort.prepared.about())

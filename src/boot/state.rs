@@ -151,6 +151,8 @@ pub enum Happening {
     Kickstart {
         /// Whether it installs with it; else it runs from memory.
         builds: bool,
+        /// What it is to do, as who answered it saw it.
+        told: Told,
     },
     /// The machine reports how far it is.
     Progress {
@@ -173,9 +175,20 @@ pub enum Happening {
     },
 }
 
+/// What a machine is told to do. If somebody orders something else meanwhile, it does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// The action.
+    pub action: ActionName,
+    /// What the inventory says.
+    pub declared: ActionName,
+}
+
 /// What a boot script tells the machine to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Served {
+    /// The action.
+    pub told: Told,
     /// Install itself.
     pub builds: bool,
     /// Boot from its own disk.
@@ -209,11 +222,13 @@ impl Record {
     pub fn after(&self, happening: &Happening, now: Time, limits: Limits) -> Option<Record> {
         match happening {
             Happening::Ordered { action, by } => Some(self.ordered(action.as_ref(), by, now)),
-            Happening::Script(served) => self.served(*served, now, limits),
+            Happening::Script(served) => self.is_so(&served.told).then(|| self.served(served, now, limits)).flatten(),
             Happening::Token(token) => {
                 (!self.has_fresh_token(now, limits)).then(|| self.with_token(*token, now, limits))
             }
-            Happening::Kickstart { builds } => self.fetched(*builds, now, limits),
+            Happening::Kickstart { builds, told } => {
+                self.is_so(told).then(|| self.fetched(*builds, now, limits)).flatten()
+            }
             Happening::Progress { text, token } => {
                 self.is_of_build(token, now).then(|| self.progressed(text, now, limits))
             }
@@ -258,7 +273,12 @@ impl Record {
         Record { order, last, token: None, expires: 0, attempts: 0, since: now, ..self.moved(state, now) }
     }
 
-    fn served(&self, served: Served, now: Time, limits: Limits) -> Option<Record> {
+    /// Whether what a machine is told is still what it is to do.
+    pub fn is_so(&self, told: &Told) -> bool {
+        self.next(&told.declared) == told.action
+    }
+
+    fn served(&self, served: &Served, now: Time, limits: Limits) -> Option<Record> {
         let state = match (served.local, self.state) {
             (true, BootState::Failed) => BootState::Failed,
             (true, _) => BootState::Local,
@@ -338,8 +358,17 @@ mod tests {
         ActionName::new(name).unwrap()
     }
 
+    fn told(action: &str) -> Told {
+        Told { action: self::action(action), declared: self::action("install") }
+    }
+
     fn script(bits: u8) -> Happening {
-        Happening::Script(Served { builds: true, local: false, token: Some(Token::new([bits; 16])) })
+        let token = Some(Token::new([bits; 16]));
+        Happening::Script(Served { told: told("install"), builds: true, local: false, token })
+    }
+
+    fn kickstart() -> Happening {
+        Happening::Kickstart { builds: true, told: told("install") }
     }
 
     fn progress(bits: u8) -> Happening {
@@ -347,7 +376,7 @@ mod tests {
     }
 
     fn disk() -> Happening {
-        Happening::Script(Served { builds: false, local: true, token: None })
+        Happening::Script(Served { told: told("local"), builds: false, local: true, token: None })
     }
 
     fn through(record: Record, happenings: &[Happening], start: Time) -> Record {
@@ -361,7 +390,7 @@ mod tests {
     #[test]
     fn a_host_that_reports_success_boots_from_its_disk_until_somebody_orders_something() {
         let install = action("install");
-        let kickstart = Happening::Kickstart { builds: true };
+        let kickstart = kickstart();
         let success = Happening::Success { declared: install.clone(), token: Token::new([1; 16]) };
         let build = [script(1), kickstart, progress(1), success.clone()];
         let record = through(Record::default(), &build, 10);
@@ -378,7 +407,7 @@ mod tests {
 
     #[test]
     fn a_host_whose_loader_brings_no_token_is_left_alone_too() {
-        let kickstart = Happening::Kickstart { builds: true };
+        let kickstart = kickstart();
         let twice = through(Record::default(), &[kickstart.clone(), kickstart.clone()], 10);
         assert_eq!((twice.state, twice.attempts), (BootState::KickstartFetched, 1));
         let again = through(twice, std::slice::from_ref(&kickstart), 10 + SAME_FETCH * 2);
@@ -395,6 +424,15 @@ mod tests {
         assert_eq!(done.accepts(&token, 30), Err(TokenFault::Expired));
         let other = through(done, &[Happening::Taken { declared: action("again") }], 40);
         assert_eq!((other.token, other.accepts(&token, 50)), (None, Err(TokenFault::Wrong)));
+    }
+
+    #[test]
+    fn what_a_machine_is_told_while_somebody_orders_something_else_does_not_count() {
+        let ordered = Happening::Ordered { action: Some(action("local")), by: "me".into() };
+        let record = through(Record::default(), &[ordered], 10);
+        assert_eq!(record.after(&script(1), 20, LIMITS), None);
+        assert_eq!(record.after(&kickstart(), 20, LIMITS), None);
+        assert_eq!(through(record, &[disk()], 20).state, BootState::Local);
     }
 
     #[test]
@@ -419,7 +457,7 @@ mod tests {
 
     #[test]
     fn a_host_that_never_succeeds_is_left_alone_after_some_attempts() {
-        let round = [script(1), Happening::Kickstart { builds: true }];
+        let round = [script(1), kickstart()];
         let record = through(Record::default(), &[&round[..], &round[..], &round[..1]].concat(), 10);
         assert_eq!((record.state, record.attempts), (BootState::Failed, 2));
         assert_eq!(record.next(&action("install")), action("local"));
@@ -434,7 +472,7 @@ mod tests {
         assert_eq!(record.accepts(&Token::new([1; 16]), 1011), Err(TokenFault::Expired));
         let longer = through(record.clone(), &[progress(1)], 900);
         assert!(longer.accepts(&Token::new([1; 16]), 1900).is_ok());
-        let replaced = through(record, &[disk(), script(3)], 900);
+        let replaced = through(record, &[script(3)], 900);
         assert!(replaced.accepts(&Token::new([3; 16]), 1500).is_ok());
         assert_eq!(replaced.build, 2);
     }

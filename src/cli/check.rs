@@ -1,7 +1,7 @@
 //! `kgen check`: everything that is wrong, and nothing written.
 
 use crate::assemble::check_hosts;
-use crate::cli::args::Format;
+use crate::cli::args::printed::Format;
 use crate::cli::session::{Failure, Session};
 use crate::lint;
 

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::assemble::check_hosts;
-use crate::cli::args::{Compile, Format};
+use crate::cli::args::Compile;
+use crate::cli::args::printed::Format;
 use crate::cli::publish::{Counts, publish, remove};
 use crate::cli::review::review;
 use crate::cli::session::{Failure, Session};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::assemble::{Assembled, assemble_shown};
-use crate::cli::args::{Diff, Format, Global};
+use crate::cli::args::printed::Format;
+use crate::cli::args::{Diff, Global};
 use crate::cli::locate::{Place, locate};
 #[cfg(feature = "serve")]
 use crate::cli::remote::ask;
@@ -15,9 +16,10 @@ use crate::compare::text::text;
 use crate::compare::{Comparison, compare};
 use crate::diagnostic::Diagnostics;
 use crate::eval;
+use crate::source::Sources;
+use crate::source::error::SourceError;
 use crate::source::git::Commit;
 use crate::source::revision::{Revision, site_in};
-use crate::source::{SourceError, Sources};
 
 /// A state of the site, as it is called and where it is.
 struct State {

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::cli::args::{Explain, Format};
+use crate::cli::args::Explain;
+use crate::cli::args::printed::Format;
 use crate::cli::session::{Failure, Session, typed_name};
 use crate::explain::text::{chain_text, used_text, value_text, values_text};
 use crate::explain::{Explainer, LineOrigin, ModuleOrigin, PackageOrigin, SetAttribute, UsedBy};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::cli::args::{Format, List, Listed};
+use crate::cli::args::printed::Format;
+use crate::cli::args::{List, Listed};
 use crate::cli::session::{Failure, Session, Site};
 use crate::cli::table::columns;
 use crate::description::Description;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::Global;
-use crate::source::SourceError;
+use crate::source::error::SourceError;
 use crate::source::fetch::{REMOTE_HEAD, is_remote};
 use crate::source::git::{is_bare, repository_of};
 use crate::source::revision::{Origin, Revision, SITE_FILES, site_in};

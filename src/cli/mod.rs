@@ -33,7 +33,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::cli::args::{Cli, Command, Format};
+use crate::cli::args::printed::Format;
+use crate::cli::args::{Cli, Command};
 use crate::cli::session::{Failure, Session};
 
 /// Faults in what people wrote.

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::cli::args::{Boot, Events, Format, Operator, Pin, Remote, Rollback, Status, Unpin};
+use crate::cli::args::printed::Format;
+use crate::cli::args::server::{Boot, Events, Operator, Pin, Remote, Rollback, Status, Unpin};
 use crate::cli::remote::ask;
 use crate::cli::session::{Failure, Session};
 use crate::cli::table::columns;

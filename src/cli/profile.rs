@@ -7,7 +7,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::attribute::Attributes;
-use crate::cli::args::{Format, Profile as Arguments};
+use crate::cli::args::Profile as Arguments;
+use crate::cli::args::printed::Format;
 use crate::cli::session::{Failure, Session, typed_name};
 use crate::compile::{self, DEFAULT_GRAPH, Input};
 use crate::description::load;

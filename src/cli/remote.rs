@@ -15,7 +15,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::cli::args::Remote;
+use crate::cli::args::server::Remote;
 use crate::cli::session::Failure;
 
 /// Where the socket is, if nobody says.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::args::{LogFormat, Serve};
+use crate::cli::args::server::{LogFormat, Serve};
 use crate::cli::locate;
 use crate::cli::session::{Failure, Session, secret_of_environment};
 use crate::server::making::{Making, Overrides};

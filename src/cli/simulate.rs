@@ -1,6 +1,7 @@
 //! `kgen simulate`: what a machine would get when it boots.
 
-use crate::cli::args::{Format, Loader as Chosen, Simulate};
+use crate::cli::args::printed::Format;
+use crate::cli::args::{Loader as Chosen, Simulate};
 use crate::cli::session::{Failure, Session, typed_name};
 use crate::dhcp::Request;
 use crate::generation::Generation;

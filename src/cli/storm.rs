@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::boot::keys;
-use crate::cli::args::{Format, Storm};
+use crate::cli::args::printed::Format;
+use crate::cli::args::server::Storm;
 use crate::cli::session::{Failure, Session};
 use crate::cli::table::columns;
 use crate::inventory::{Host, Inventory};

@@ -15,7 +15,7 @@ kgen_report() {
   [ -n "$url" ] || return 0
   # a loader that took its script from a file brought no token; a server that has none wants to hear nothing
   if [ -z "$token" ]; then
-    token=$(curl --silent --fail --globoff --max-time 20 --retry 5 --retry-connrefused "$url/token")
+    token=$(curl --silent --fail --globoff --max-time 20 --retry 5 --retry-connrefused --data '' "$url/token")
     case $? in 0) ;; 22) return 0 ;; *) return 1 ;; esac
   fi
   curl --silent --show-error --fail --globoff --max-time 20 --data-binary "$2" "$url/$1?token=$token"

@@ -15,6 +15,8 @@ pub struct Answer {
     pub headers: Vec<(&'static str, String)>,
     /// What is sent.
     pub body: Body,
+    /// What went wrong with us, for the log.
+    pub cause: Option<String>,
 }
 
 /// What is sent.
@@ -52,7 +54,7 @@ pub mod kind {
 impl Answer {
     /// Something whole.
     pub fn whole(kind: &'static str, bytes: impl Into<Bytes>) -> Self {
-        Self { status: 200, kind, headers: Vec::new(), body: Body::Whole(bytes.into()) }
+        Self { status: 200, kind, headers: Vec::new(), body: Body::Whole(bytes.into()), cause: None }
     }
 
     /// Text.
@@ -84,8 +86,9 @@ impl Answer {
 
     /// A failure of ours. The operator's log gets the cause, the machine does not.
     pub fn failure(cause: &str) -> Self {
-        tracing::error!(cause, "a request could not be answered");
-        Self::refusal(500, "the server could not make this; its log says why")
+        let mut answer = Self::refusal(500, "the server could not make this; its log says why");
+        answer.cause = Some(cause.to_owned());
+        answer
     }
 
     /// Not there.

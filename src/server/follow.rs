@@ -153,7 +153,7 @@ impl Follower {
         let made = blocking(move || making.make(&revision)).await;
         self.trying(None).await?;
         match made? {
-            Ok(served) if !anew && current.is_some_and(|current| current.id() == served.id()) => {
+            Ok(served) if !anew && current.is_some_and(|current| current.generation().is_same(served.generation())) => {
                 self.forget_broken();
                 nothing()
             }
@@ -196,6 +196,7 @@ impl Follower {
 
     /// Serves a generation from now on.
     async fn take(&self, served: Arc<Served>, held: Option<String>) -> String {
+        let difference = self.difference(&served).await;
         let serve = self.making.overrides.over(served.generation().inventory.serve.as_ref());
         self.serving.store.bound(limits(&serve), serve.events).await;
         if serve.needs_restart(&self.serving.serve.load()) {
@@ -203,9 +204,11 @@ impl Follower {
                 "sockets and slots of [serve] are others now; they are taken when the server is started again"
             );
         }
-        self.serving.serve.store(Arc::new(serve));
+        // Going back is about what machines get, not about who may order.
+        if held.is_none() {
+            self.serving.serve.store(Arc::new(serve));
+        }
         let (id, made) = (served.id().to_owned(), Arc::clone(&served));
-        let difference = self.difference(&served).await;
         self.change(|next| {
             let is_same = next.current.as_ref().is_some_and(|current| current.id() == made.id());
             if !is_same {

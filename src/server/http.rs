@@ -62,6 +62,15 @@ pub async fn answer(
         Ok(request) => admitted(&serving, request, body).await,
     };
     serving.metrics.answered(route, answer.status);
+    if let Some(cause) = &answer.cause
+        && serving.may_tell()
+    {
+        tracing::error!(
+            path = head.uri.path(),
+            request = format!("{id:x}"),
+            "a request could not be answered: {cause}"
+        );
+    }
     serving.metrics.seconds.observe(started.elapsed().as_secs_f64());
     tracing::debug!(method = %head.method, path = head.uri.path(), status = answer.status, request = format!("{id:x}"), "answered");
     Ok(response(answer, id, head.method == hyper::Method::HEAD, permit))

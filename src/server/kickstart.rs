@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::boot::BootEntry;
-use crate::boot::state::{BootState, Happening, Order, Record};
+use crate::boot::state::{BootState, Happening, Order, Record, Told};
 use crate::boot::token::Token;
 use crate::files::{configure_file, kickstart};
 use crate::inventory::Host;
@@ -59,13 +59,15 @@ pub async fn give(serving: &Serving, request: &Request, whose: Whose<'_>, what: 
             return serving.refuse(request, host.name.as_str(), reason);
         }
         if !request.is_head() {
-            let happening = Happening::Kickstart { builds: what == What::Kickstart };
+            let told = Told { action: entry.action.clone(), declared: host.boot.clone() };
+            let happening = Happening::Kickstart { builds: what == What::Kickstart, told: told.clone() };
             let client = request.client.shown();
             if let Err(error) = serving.store.happened(&host.name, happening, &client).await {
                 // The machine needs its kickstart more than we need to know that it has it.
                 tracing::error!(%error, host = host.name.as_str(), "a kickstart was served, which is not kept");
             }
-            if serving.store.record(&host.name).state == BootState::Failed {
+            let after = serving.store.record(&host.name);
+            if after.state == BootState::Failed || !after.is_so(&told) {
                 return serving.refuse(request, host.name.as_str(), Reason::NotInstalling);
             }
         }
@@ -172,6 +174,9 @@ pub async fn report(serving: &Serving, request: &Request, name: &str, report: Re
     let (Some(host), Ok((token, is_over))) = (host, reported_by(serving, request, name)) else {
         return serving.refuse(request, name, Reason::WrongToken);
     };
+    if report == Report::Progress && !serving.may_report(&host.name) {
+        return Answer::refusal(429, "this machine reports too much").with("retry-after", "10");
+    }
     let happening = match report {
         Report::Success if is_over => return Answer::text("thank you\n"),
         Report::Progress if is_over => return serving.refuse(request, name, Reason::ExpiredToken),
@@ -197,6 +202,9 @@ pub async fn give_token(serving: &Serving, request: &Request, name: &str) -> Ans
     let snapshot = serving.snapshot.load_full();
     let Some(current) = snapshot.current.as_deref() else { return not_ready() };
     let Some(host) = current.host(name) else { return serving.refuse(request, "", Reason::UnknownHost) };
+    if snapshot.lacks_pinned(host) {
+        return lacks_pinned();
+    }
     let (served, host) = snapshot.of(current, host);
     let record = serving.store.record(&host.name);
     let entry = match next_entry(served, host, &record) {
@@ -205,9 +213,6 @@ pub async fn give_token(serving: &Serving, request: &Request, name: &str) -> Ans
     };
     if let Err(reason) = allowed(request, (current, served), host, (&entry, &record), What::Kickstart) {
         return serving.refuse(request, name, reason);
-    }
-    if request.is_head() {
-        return Answer::text("0".repeat(32)).private();
     }
     let happening = match new_token() {
         Ok(token) => Happening::Token(token),

@@ -10,8 +10,9 @@ use crate::eval;
 use crate::expand::Program;
 use crate::inventory::serve::Serve;
 use crate::server::snapshot::{Broken, Served};
+use crate::source::Sources;
+use crate::source::error::SourceError;
 use crate::source::revision::{Origin, Revision};
-use crate::source::{SourceError, Sources};
 use crate::store::now;
 
 /// The longest report of a broken revision, in bytes.
@@ -65,13 +66,18 @@ impl Making {
 
     /// Anybody may see a report: paths are those of the site, not of this machine.
     fn without_our_paths(&self, report: &str) -> String {
-        let mut report = report.to_owned();
-        if let Origin::Directory(file) = &self.origin {
-            let directory = file.parent().unwrap_or(Path::new("")).display().to_string();
-            report = report.replace(&format!("{}/", directory.trim_end_matches('/')), "");
-        }
-        let local = self.directory.display().to_string();
-        if local.len() > 1 { report.replace(&format!("{}/", local.trim_end_matches('/')), "") } else { report }
+        let beside = match &self.origin {
+            Origin::Directory(file) => file.parent().unwrap_or(Path::new("")),
+            Origin::Repository { repository, url: None, .. } => repository,
+            Origin::Repository { .. } => &self.directory,
+        };
+        [beside, &self.directory].into_iter().map(|path| path.display().to_string()).fold(
+            report.to_owned(),
+            |report, path| {
+                let path = path.trim_end_matches('/');
+                if path.len() > 1 { report.replace(&format!("{path}/"), "").replace(path, "the site") } else { report }
+            },
+        )
     }
 
     fn compiled(&self, revision: &Revision) -> Result<Served, Broken> {
@@ -118,7 +124,12 @@ impl Making {
     }
 
     fn unreachable(&self, error: &SourceError) -> Broken {
-        let report = self.without_our_paths(&format!("{error}\n"));
+        // What git says of the other side, and where that is, is the operator's to know.
+        tracing::warn!(%error, "the source cannot be read");
+        let report = match error {
+            SourceError::Fetch { .. } => "it cannot be fetched; the log says why\n".to_owned(),
+            error => self.without_our_paths(&format!("{error}\n")),
+        };
         Broken { is_unreachable: true, revision: String::new(), report, at: now() }
     }
 

@@ -27,8 +27,8 @@ pub mod view;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -43,7 +43,7 @@ use crate::server::listen::{Door, Tls};
 use crate::server::making::Making;
 use crate::server::metrics::Metrics;
 use crate::server::serving::{Order, Serving, TOLD_REFUSALS, limits};
-use crate::server::start::{Kept, first, settle, watch as watch_directory};
+use crate::server::start::{Kept, TRYING, first, settle, watch as watch_directory};
 use crate::source::fetch;
 use crate::source::revision::Origin;
 use crate::store::Store;
@@ -87,7 +87,8 @@ pub enum Stopped {
 /// # Errors
 /// It cannot start.
 pub fn serve(options: Options) -> Result<(), Stopped> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    // A thread reads each file that is sent.
+    let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(4096).enable_all().build();
     let runtime = runtime.map_err(|error| Stopped::World(format!("no threads: {error}")))?;
     // Who opens connections and operators of this machine have a thread of their own: behind ten thousand machines
     // operators waited for seconds, and so few connections were taken that the system turned others away.
@@ -149,6 +150,7 @@ async fn ready(options: &Options, front: &tokio::runtime::Handle) -> Result<Read
         stopping,
         metrics: Metrics::default(),
         refused: AtomicU64::new(0),
+        reports: Mutex::default(),
         directory: making.directory.clone(),
         orders: sender,
     });
@@ -183,11 +185,14 @@ async fn run(options: Options, front: &tokio::runtime::Handle) -> Result<(), Sto
     let (_watcher, changed) = watched(&making, &options.state);
     tokio::spawn(Follower { making: Arc::clone(&making), serving: Arc::clone(&serving) }.follow(orders, changed));
     tokio::spawn(tell_deferred(Arc::clone(&serving)));
+    tokio::spawn(keep_sighted(Arc::clone(&serving)));
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     wait_for_the_end(&serving, &making, tls.as_ref()).await.map_err(Stopped::World)?;
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("stopping; what is being answered is answered");
     let _ = stop.send(true);
+    // A revision that is being compiled now did not end the server.
+    let _ = serving.store.set(TRYING, None).await;
     if tokio::time::timeout(DRAIN, last.recv()).await.is_err() {
         tracing::warn!("some requests took too long and were broken off");
     }
@@ -264,6 +269,9 @@ fn listeners(settings: &Serve) -> Result<Vec<(TcpListener, bool)>, String> {
         let listener = TcpListener::from_std(listener).map_err(fail)?;
         let port = listener.local_addr().map_err(fail)?.port();
         let is_tls = port == 443 || settings.listen_tls.iter().any(|address| address.port() == port);
+        if is_tls && settings.tls.is_none() {
+            return Err(format!("the socket of port {port} needs TLS: a `certificate` and a `key` in [serve]"));
+        }
         listeners.push((listener, is_tls));
     }
     if !listeners.is_empty() {
@@ -329,13 +337,22 @@ fn watched(making: &Making, state: &Path) -> (Option<notify::RecommendedWatcher>
     }
 }
 
+/// Keeps who was sighted, a second later at most.
+async fn keep_sighted(serving: Arc<Serving>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        serving.store.write_sighted();
+    }
+}
+
 /// Says once in a while how many were told to come again, and how many refusals were not told.
 async fn tell_deferred(serving: Arc<Serving>) {
     loop {
         tokio::time::sleep(TELL).await;
+        serving.reports.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let refused = serving.refused.swap(0, Ordering::Relaxed);
         if refused > TOLD_REFUSALS {
-            tracing::warn!("{} more refusals in {TELL:?}", refused - TOLD_REFUSALS);
+            tracing::warn!("{} more refusals and failures in {TELL:?}", refused - TOLD_REFUSALS);
         }
         for class in Class::ALL {
             let line = serving.admission.line(class);

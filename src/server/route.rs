@@ -109,7 +109,10 @@ pub async fn answer(serving: &Serving, request: &Request) -> Answer {
                 _ => api::not_allowed("POST"),
             }
         }
-        (Route::Kickstart, ["ks", host, "token"]) if is_get => kickstart::give_token(serving, request, host).await,
+        (Route::Kickstart, ["ks", host, "token"]) => match request.method {
+            Method::Post => kickstart::give_token(serving, request, host).await,
+            _ => api::not_allowed("POST"),
+        },
         (Route::Unknown, _) => Answer::nothing(),
         _ if !is_get => api::not_allowed("GET, HEAD"),
         (Route::Health, _) => Answer::text("alive\n"),

@@ -2,7 +2,7 @@
 //! site's boot files.
 
 use crate::boot::BootEntry;
-use crate::boot::state::{BootState, Happening, Record, Served as Given};
+use crate::boot::state::{BootState, Happening, Record, Served as Given, Told};
 use crate::files::{Loader, is_generated};
 use crate::inventory::Host;
 use crate::inventory::action::{Way, local};
@@ -111,7 +111,8 @@ async fn seen(
 ) -> Result<(std::sync::Arc<Record>, BootEntry), String> {
     let builds = entry.has_token() && way == Way::Kernel;
     let token = if entry.has_token() { Some(new_token()?) } else { None };
-    let given = Given { builds, local: way == Way::Local, token };
+    let told = Told { action: entry.action.clone(), declared: host.boot.clone() };
+    let given = Given { told: told.clone(), builds, local: way == Way::Local, token };
     let happened = serving.store.happened(&host.name, Happening::Script(given), &request.client.shown()).await;
     let after = serving.store.record(&host.name);
     match happened {
@@ -121,6 +122,9 @@ async fn seen(
             tracing::error!(%error, host = host.name.as_str(), "a boot script was served, which is not kept");
         }
         Err(error) => return Err(error.to_string()),
+    }
+    if !after.is_so(&told) && after.state != BootState::Failed {
+        return Err("somebody ordered something else meanwhile".to_owned());
     }
     if after.state == BootState::Failed && way != Way::Local {
         let local = BootEntry { action: local(), title: "local disk".to_owned(), start: crate::boot::Start::Local };

@@ -1,7 +1,9 @@
 //! What all routes share: what is served, what is known of machines, what is counted.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -9,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::boot::state::Limits;
 use crate::boot::token::Token;
 use crate::inventory::serve::Serve;
+use crate::name::HostName;
 use crate::server::access::{Reason, operator};
 use crate::server::admission::Admission;
 use crate::server::answer::Answer;
@@ -19,6 +22,9 @@ use crate::store::Store;
 
 /// How many refusals are told one by one until the next summary.
 pub const TOLD_REFUSALS: u64 = 200;
+
+/// How many reports of one host are taken until the next summary.
+const MOST_REPORTS: u32 = 100;
 
 /// A server at work.
 #[derive(Debug)]
@@ -35,7 +41,9 @@ pub struct Serving {
     pub stopping: watch::Receiver<bool>,
     /// What is counted.
     pub metrics: Metrics,
-    /// Refusals since it was last told how many there were.
+    /// Reports of hosts since the same moment.
+    pub reports: Mutex<HashMap<HostName, u32>>,
+    /// Refusals and failures since it was last told how many there were.
     pub refused: AtomicU64,
     /// What paths of the inventory are relative to.
     pub directory: PathBuf,
@@ -78,7 +86,7 @@ impl Serving {
     pub fn refuse(&self, request: &Request, host: &str, reason: Reason) -> Answer {
         self.metrics.refused(reason);
         // Whoever asks a thousand times does not fill the disk with it.
-        if self.refused.fetch_add(1, Ordering::Relaxed) < TOLD_REFUSALS {
+        if self.may_tell() {
             let (client, id) = (request.client.shown(), format!("{:x}", request.id));
             tracing::warn!(reason = reason.word(), host, client, request = id, "refused");
         }
@@ -86,6 +94,19 @@ impl Serving {
             Reason::NotOperator => Answer::refusal(401, "this is for operators").with("www-authenticate", "Bearer"),
             _ => Answer::refusal(403, "this is not for you"),
         }
+    }
+
+    /// Whether a host may report once more now: one that tells a thousand things would push out what others told.
+    pub fn may_report(&self, host: &HostName) -> bool {
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = reports.entry(host.clone()).or_default();
+        *count += 1;
+        *count <= MOST_REPORTS
+    }
+
+    /// Whether one more line may go to the log until the next summary.
+    pub fn may_tell(&self) -> bool {
+        self.refused.fetch_add(1, Ordering::Relaxed) < TOLD_REFUSALS
     }
 
     /// The operator who asks.

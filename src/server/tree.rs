@@ -17,7 +17,8 @@ pub fn give(serving: &Serving, request: &Request, directory: &Path, path: &[&str
     {
         return Answer::nothing();
     }
-    let opened = match open_below(directory, path) {
+    // A file system that hangs holds up this request, and no other.
+    let opened = match tokio::task::block_in_place(|| open_below(directory, path)) {
         Ok(Some(opened)) => opened,
         Ok(None) => return Answer::nothing(),
         Err(error) => return Answer::failure(&error.to_string()),

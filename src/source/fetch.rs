@@ -1,12 +1,13 @@
 //! Repositories that are elsewhere: brought here by the program `git`, which knows the site's keys and proxies.
 #![allow(clippy::disallowed_types)] // the door to that program, with a time limit
 
+use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::source::SourceError;
+use crate::source::error::SourceError;
 
 /// Where the revision is kept that the other side calls its own.
 pub const REMOTE_HEAD: &str = "refs/kgen/HEAD";
@@ -59,6 +60,8 @@ fn run(git: &mut Command, url: &str) -> Result<(), SourceError> {
     git.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes").env("LC_ALL", "C");
     git.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = git.spawn().map_err(|error| fail(format!("the program git does not start: {error}")))?;
+    // What it says is read while it runs, or it would wait for somebody to read it.
+    let said = child.stderr.take().map(|stderr| std::thread::spawn(move || beginning(stderr)));
     let started = Instant::now();
     loop {
         match child.try_wait() {
@@ -77,13 +80,21 @@ fn run(git: &mut Command, url: &str) -> Result<(), SourceError> {
             Err(error) => return Err(fail(error.to_string())),
         }
     }
-    let output = child.wait_with_output().map_err(|error| fail(error.to_string()))?;
-    if output.status.success() {
+    if child.wait().map_err(|error| fail(error.to_string()))?.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr).replace(url, &without_password(url));
+    let said = said.and_then(|said| said.join().ok()).unwrap_or_default();
+    let said = said.replace(url, &without_password(url));
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).take(4).collect();
     Err(fail(lines.join("; ")))
+}
+
+/// The first lines of what a program says; the rest is read and forgotten.
+fn beginning(mut stream: impl Read) -> String {
+    let mut text = Vec::new();
+    let _ = stream.by_ref().take(16 << 10).read_to_end(&mut text);
+    let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// A URL as it may be shown.
@@ -91,6 +102,8 @@ pub fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let end = rest.find('/').unwrap_or(rest.len());
     match rest[..end].rsplit_once('@') {
+        // The name before it is a token often enough; of ssh it is a name.
+        Some((_, host)) if scheme.starts_with("http") => format!("{scheme}://{host}{}", &rest[end..]),
         Some((user, host)) => {
             let user = user.split(':').next().unwrap_or_default();
             format!("{scheme}://{user}@{host}{}", &rest[end..])
@@ -115,7 +128,8 @@ mod tests {
 
     #[test]
     fn passwords_are_not_shown() {
-        assert_eq!(without_password("https://me:word@example.org/x"), "https://me@example.org/x");
+        assert_eq!(without_password("https://me:word@example.org/x"), "https://example.org/x");
+        assert_eq!(without_password("ssh://git:word@example.org/x"), "ssh://git@example.org/x");
         assert_eq!(without_password("https://example.org/a@b"), "https://example.org/a@b");
     }
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use git2::{ObjectType, Repository, Tree, TreeEntry};
 
-use crate::source::{FOLDERS, MAX_FILE_BYTES, MAX_TREE_BYTES, Refusal, SourceError, SourceTree};
+use crate::source::error::{MAX_FILE_BYTES, MAX_TREE_BYTES, Refusal, SourceError};
+use crate::source::{FOLDERS, SourceTree};
 
 /// The most files that a tree has, links to directories counted as what is in them. Trees that hold themselves a
 /// thousand times are small in git.

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::source::{SourceError, SourceTree};
+use crate::source::SourceTree;
+use crate::source::error::SourceError;
 
 /// A commit of a repository, of which there is none here.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::source::error::SourceError;
 use crate::source::fetch::{REMOTE_HEAD, fetch};
 use crate::source::git::Commit;
-use crate::source::{SourceError, SourceTree, files_below, read_file};
+use crate::source::{SourceTree, files_below, read_file};
 
 /// The names of the inventory's file, the usual first. Beside it, `cluster.d` may hold more of it.
 pub const SITE_FILES: [&str; 2] = ["cluster.toml", "cluster.json"];

@@ -75,8 +75,8 @@ pub struct Sighting {
 pub(super) enum Change {
     /// Something happened to some hosts.
     Happened(Vec<(HostName, Happening)>, String),
-    /// An unknown machine asked.
-    Sighted { address: String, client: String },
+    /// Unknown machines asked: their addresses, from where, how often.
+    Sighted(Vec<(String, String, u64)>),
     /// A setting is to be kept, or taken away.
     Setting(&'static str, Option<String>),
     /// The bounds of builds and events.

@@ -24,6 +24,8 @@ use crate::store::sqlite::Database;
 
 /// How many changes go to the disk together, at most.
 const BATCH: usize = 1024;
+/// How many sightings go to the disk together.
+const MOST_SIGHTED: usize = 1000;
 
 type Answer = oneshot::Sender<Result<(), Arc<str>>>;
 
@@ -41,6 +43,8 @@ struct Shared {
     reader: Mutex<Database>,
     newest: watch::Sender<i64>,
     limits: RwLock<Limits>,
+    /// Unknown machines that asked since they were last written: from where and how often, by address.
+    sighted: Mutex<BTreeMap<String, (String, u64)>>,
 }
 
 /// Now.
@@ -75,6 +79,7 @@ impl Store {
             reader: Mutex::new(reader),
             newest,
             limits: RwLock::new(limits),
+            sighted: Mutex::default(),
         });
         let (sender, changes) = mpsc::channel(65_536);
         let kept = Arc::clone(&shared);
@@ -147,11 +152,25 @@ impl Store {
         self.change(Change::Happened(all, client.to_owned())).await
     }
 
-    /// An unknown machine asked. Nobody waits for this.
+    /// An unknown machine asked. Nobody waits for this, and whoever asks with a thousand addresses delays nobody: they go
+    /// to the disk together, once in a while.
     pub fn sighted(&self, address: &str, client: &str) {
-        let change = Change::Sighted { address: address.to_owned(), client: client.to_owned() };
-        // One that is lost is seen again.
-        let _ = self.changes.try_send((change, None));
+        let mut sighted = self.shared.sighted.lock().unwrap_or_else(PoisonError::into_inner);
+        if sighted.len() < MOST_SIGHTED || sighted.contains_key(address) {
+            let (last, count) = sighted.entry(address.to_owned()).or_default();
+            client.clone_into(last);
+            *count += 1;
+        }
+    }
+
+    /// Takes who was sighted since the last time to the disk.
+    pub fn write_sighted(&self) {
+        let seen = std::mem::take(&mut *self.shared.sighted.lock().unwrap_or_else(PoisonError::into_inner));
+        if !seen.is_empty() {
+            let all = seen.into_iter().map(|(address, (client, count))| (address, client, count)).collect();
+            // What is lost is seen again.
+            let _ = self.changes.try_send((Change::Sighted(all), None));
+        }
     }
 
     async fn change(&self, change: Change) -> Result<(), StoreError> {
@@ -236,7 +255,7 @@ fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::state::{BootState, Served};
+    use crate::boot::state::{BootState, Served, Told};
     use crate::name::ActionName;
 
     const LIMITS: Limits = Limits { token: 60_000, attempts: 3 };
@@ -264,7 +283,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let host = HostName::new("c0").unwrap();
         let token = Token::new([7; 16]);
-        let script = Happening::Script(Served { builds: true, local: false, token: Some(token) });
+        let install = ActionName::new("install").unwrap();
+        let told = Told { action: install.clone(), declared: install };
+        let script = Happening::Script(Served { told, builds: true, local: false, token: Some(token) });
         let store = Store::open(directory.path(), LIMITS, 1000).unwrap();
         waited(async {
             store.happened(&host, ordered("install"), "user 0").await.unwrap();
@@ -295,8 +316,11 @@ mod tests {
             for _ in 0..5 {
                 store.all_happened(all(100), "").await.unwrap();
             }
-            for number in 0..1500 {
-                store.sighted(&format!("52:54:00:00:{:02x}:{:02x}", number / 256, number % 256), "10.1.0.9");
+            for part in [0..800, 800..1500] {
+                for number in part {
+                    store.sighted(&format!("52:54:00:00:{:02x}:{:02x}", number / 256, number % 256), "10.1.0.9");
+                }
+                store.write_sighted();
             }
             store.set("done", None).await.unwrap();
         });

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, params};
+use rusqlite::{Connection, OpenFlags, Row, Transaction, params};
 
 use crate::boot::state::{BootState, Limits, Order, Record, Time};
 use crate::boot::token::Token;
@@ -47,7 +47,8 @@ impl Database {
             return Err(StoreError::Newer(path.to_path_buf()));
         }
         migrate(&mut connection).map_err(fail)?;
-        Ok(Self { connection, path: path.to_path_buf(), since_pruned: 0 })
+        // The first change takes old events away: nobody knows how many came before.
+        Ok(Self { connection, path: path.to_path_buf(), since_pruned: u32::MAX / 2 })
     }
 
     pub(super) fn read_only(path: &Path) -> Result<Self, StoreError> {
@@ -104,7 +105,7 @@ impl Database {
                         written.records.insert(host.clone(), after);
                     }
                 }
-                Change::Sighted { address, client } => sight(&transaction, (address, client), now)?,
+                Change::Sighted(seen) => sight(&transaction, seen, now)?,
                 Change::Setting(name, value) => {
                     match value {
                         Some(value) => {
@@ -117,7 +118,7 @@ impl Database {
                 Change::Bounds(..) => {}
             }
         }
-        self.since_pruned += happened;
+        self.since_pruned = self.since_pruned.saturating_add(happened);
         if self.since_pruned > events / 10 {
             let oldest = "delete from events where id <= (select max(id) from events) - ?1";
             transaction.execute(oldest, params![events])?;
@@ -242,23 +243,17 @@ fn tell(transaction: &Transaction, host: &HostName, record: &Record, client: &st
     Ok(())
 }
 
-fn sight(transaction: &Transaction, (address, client): (&str, &str), now: Time) -> Result<(), rusqlite::Error> {
-    let known: Option<i64> = transaction
-        .prepare_cached("select count from sightings where address = ?1")?
-        .query_row(params![address], |row| row.get(0))
-        .optional()?;
-    if known.is_none() {
-        // Whoever asks with a thousand addresses takes the place of the oldest.
-        transaction.execute(
-            "delete from sightings where address in (select address from sightings order by last desc limit -1 offset ?1)",
-            params![SIGHTINGS - 1],
-        )?;
+fn sight(transaction: &Transaction, seen: &[(String, String, u64)], now: Time) -> Result<(), rusqlite::Error> {
+    let mut insert = transaction.prepare_cached(
+        "insert into sightings values (?1, ?2, ?3, ?3, ?4)
+         on conflict (address) do update set client = ?2, last = ?3, count = count + ?4",
+    )?;
+    for (address, client, count) in seen {
+        insert.execute(params![address, client, signed(now), signed(*count)])?;
     }
-    transaction
-        .prepare_cached(
-            "insert into sightings values (?1, ?2, ?3, ?3, 1)
-             on conflict (address) do update set client = ?2, last = ?3, count = count + 1",
-        )?
-        .execute(params![address, client, signed(now)])?;
+    // Whoever asks with a thousand addresses takes the place of the oldest.
+    let oldest =
+        "delete from sightings where address in (select address from sightings order by last desc limit -1 offset ?1)";
+    transaction.execute(oldest, params![SIGHTINGS])?;
     Ok(())
 }

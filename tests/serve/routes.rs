@@ -18,7 +18,7 @@ const ROUTES: [(&str, &str); 31] = [
     ("/sightings", "GET, HEAD"),
     ("/ks", "GET, HEAD"),
     ("/ks/c0.ks", "GET, HEAD"),
-    ("/ks/c0/token", "GET, HEAD"),
+    ("/ks/c0/token", "POST"),
     ("/ks/c0/progress", "POST"),
     ("/ks/c0/success", "POST"),
     ("/install/sbin/kickstart.cgi", "GET, HEAD"),
