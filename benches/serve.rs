@@ -44,14 +44,16 @@ fn main() {
         for server in &servers[1..] {
             assert!(fetch_all(server.port, &scratch.path().join("same")) > 0);
         }
-        servers.insert(0, Server::nginx(&nginx, &root));
+        // Without sendfile it copies each byte once more, as whoever makes bytes has to.
+        servers.insert(0, Server::nginx(&nginx, &root, "off"));
+        servers.insert(0, Server::nginx(&nginx, &root, "on"));
         let script = scratch.path().join("ask.lua");
         fs::write(&script, lua()).unwrap();
         let before: Vec<_> = servers.iter().map(Server::resident).collect();
         for connections in CONNECTIONS {
             compare(&servers, |server| server.asked(&wrk, &script, connections, seconds), &label(bytes, connections));
         }
-        for (server, before) in servers.iter().zip(before).skip(1) {
+        for (server, before) in servers.iter().zip(before).skip(2) {
             let after = server.resident();
             memory.push(format!(
                 "{}, {} kB kickstarts, {HOSTS} hosts: {before} MB before, {after} MB after",
@@ -150,20 +152,21 @@ impl Server {
         Self { name: name.to_owned(), port, child }
     }
 
-    fn nginx(nginx: &Path, root: &Path) -> Self {
+    fn nginx(nginx: &Path, root: &Path, sendfile: &str) -> Self {
         let port = free_port();
         let configuration = format!(
-            "worker_processes auto;\ndaemon off;\npid {root}.pid;\nerror_log {root}.log;\nevents {{ worker_connections 4096; }}\nhttp {{\n  access_log off;\n  sendfile on;\n  tcp_nopush on;\n  keepalive_requests 1000000000;\n  open_file_cache max=20000 inactive=1h;\n  open_file_cache_valid 1h;\n  default_type text/plain;\n  types {{}}\n  server {{ listen 127.0.0.1:{port} backlog=1024; root {root}; }}\n}}\n",
+            "worker_processes auto;\ndaemon off;\npid {root}.{sendfile}.pid;\nerror_log {root}.log;\nevents {{ worker_connections 4096; }}\nhttp {{\n  access_log off;\n  sendfile {sendfile};\n  tcp_nopush on;\n  keepalive_requests 1000000000;\n  open_file_cache max=20000 inactive=1h;\n  open_file_cache_valid 1h;\n  default_type text/plain;\n  types {{}}\n  server {{ listen 127.0.0.1:{port} backlog=1024; root {root}; }}\n}}\n",
             root = root.display()
         );
-        let file = root.with_extension("conf");
+        let file = root.with_extension(format!("{sendfile}.conf"));
         fs::write(&file, configuration).unwrap();
         let mut command = Command::new(nginx);
         let child = command.arg("-c").arg(file).stderr(Stdio::null()).spawn().unwrap();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             thread::sleep(Duration::from_millis(20));
         }
-        Self { name: "nginx".to_owned(), port, child }
+        let name = if sendfile == "on" { "nginx" } else { "nginx without sendfile" };
+        Self { name: name.to_owned(), port, child }
     }
 
     /// The process and those that it started.

@@ -77,9 +77,10 @@ pub async fn answer(
 }
 
 async fn admitted(serving: &Serving, mut request: Request, body: Incoming) -> (&'static str, Answer, Option<Permit>) {
-    let route = Route::of(&request.parts());
+    let path = request.parts();
+    let route = Route::of(&path);
     // What cannot be answered needs no place, and nobody waits for its body.
-    if let Some(refusal) = route::refused_early(serving, &request) {
+    if let Some(refusal) = route::refused_early(serving, &request, &path) {
         return (route.word(), refusal, None);
     }
     // Operators are let in always: they have to see what is going on.
@@ -94,7 +95,7 @@ async fn admitted(serving: &Serving, mut request: Request, body: Incoming) -> (&
             }
         },
     };
-    if route::takes_body(&request) {
+    if route::takes_body(request.method, &path) {
         match whole(body).await {
             Ok(bytes) => request.body = bytes,
             Err(refusal) => return (route.word(), refusal, permit),

@@ -58,9 +58,11 @@ pub async fn give(serving: &Serving, request: &Request, whose: Whose<'_>, what: 
         if let Err(reason) = allowed(request, (current, served), host, (&entry, &record), what) {
             return serving.refuse(request, host.name.as_str(), reason);
         }
-        if !request.is_head() {
-            let told = Told { action: entry.action.clone(), declared: host.boot.clone() };
-            let happening = Happening::Kickstart { builds: what == What::Kickstart, told: told.clone() };
+        let told = Told { action: entry.action.clone(), declared: host.boot.clone() };
+        let happening = Happening::Kickstart { builds: what == What::Kickstart, told: told.clone() };
+        // Most of what is asked for in a storm was asked for before.
+        let is_news = !request.is_head() && record.after(&happening, now(), serving.store.limits()).is_some();
+        if is_news {
             let client = request.client.shown();
             if let Err(error) = serving.store.happened(&host.name, happening, &client).await {
                 // The machine needs its kickstart more than we need to know that it has it.

@@ -87,8 +87,11 @@ pub enum Stopped {
 /// # Errors
 /// It cannot start.
 pub fn serve(options: Options) -> Result<(), Stopped> {
-    // A thread reads each file that is sent.
-    let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(4096).enable_all().build();
+    // One processor is left to those who open connections, to operators and to what compiles. A thread reads each file
+    // that is sent.
+    let workers = std::thread::available_parallelism().map_or(1, |all| all.get().saturating_sub(1).max(1));
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    let runtime = runtime.worker_threads(workers).max_blocking_threads(4096).enable_all().build();
     let runtime = runtime.map_err(|error| Stopped::World(format!("no threads: {error}")))?;
     // Who opens connections and operators of this machine have a thread of their own: behind ten thousand machines
     // operators waited for seconds, and so few connections were taken that the system turned others away.

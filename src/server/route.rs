@@ -79,8 +79,8 @@ impl Route {
 }
 
 /// The refusal of a request that needs a credential and has none: nothing is kept busy with it.
-pub fn refused_early(serving: &Serving, request: &Request) -> Option<Answer> {
-    match request.parts().as_slice() {
+pub fn refused_early(serving: &Serving, request: &Request, path: &[&str]) -> Option<Answer> {
+    match path {
         ["api", "v1", "openapi.json"] => None,
         ["api", "v1", ..] => serving.operator(request).err(),
         ["ks", host, "progress" | "success"] if request.method == Method::Post => {
@@ -91,9 +91,8 @@ pub fn refused_early(serving: &Serving, request: &Request) -> Option<Answer> {
 }
 
 /// Whether the body of a request is read: of those that need a credential, which they have.
-pub fn takes_body(request: &Request) -> bool {
-    let is_report = |path: &[&str]| matches!(path, ["ks", _, "progress" | "success"]);
-    request.method == Method::Post && (Route::of(&request.parts()) == Route::Api || is_report(&request.parts()))
+pub fn takes_body(method: Method, path: &[&str]) -> bool {
+    method == Method::Post && matches!(path, ["api", "v1", ..] | ["ks", _, "progress" | "success"])
 }
 
 /// Answers a request that was admitted.
