@@ -5,6 +5,7 @@
 
 pub mod fill;
 pub mod fit;
+pub mod happening;
 pub mod state;
 pub mod token;
 

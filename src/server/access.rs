@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use sha2::{Digest, Sha256};
 
 use crate::boot::BootEntry;
-use crate::boot::state::{Record, Time, TokenFault};
+use crate::boot::happening::Time;
+use crate::boot::state::{Record, TokenFault};
 use crate::boot::token::Token;
 use crate::inventory::serve::{Serve, TokenTo};
 use crate::inventory::subnet::Subnet;

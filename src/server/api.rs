@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::boot::state::Happening;
+use crate::boot::happening::Happening;
 use crate::inventory::Host;
 use crate::name::{ActionName, HostName};
 use crate::server::answer::{Answer, kind};

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::boot::BootEntry;
-use crate::boot::state::{BootState, Happening, Order, Record, Told};
+use crate::boot::happening::{Happening, Told};
+use crate::boot::state::{BootState, Order, Record};
 use crate::boot::token::Token;
 use crate::files::{configure_file, kickstart};
 use crate::inventory::Host;

@@ -2,7 +2,8 @@
 //! site's boot files.
 
 use crate::boot::BootEntry;
-use crate::boot::state::{BootState, Happening, Record, Served as Given, Told};
+use crate::boot::happening::{Happening, Served as Given, Told};
+use crate::boot::state::{BootState, Record};
 use crate::files::{Loader, is_generated};
 use crate::inventory::Host;
 use crate::inventory::action::{Way, local};

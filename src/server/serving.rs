@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::boot::state::Limits;
+use crate::boot::happening::Limits;
 use crate::boot::token::Token;
 use crate::inventory::serve::Serve;
 use crate::name::HostName;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::assemble::Assembled;
-use crate::boot::state::Time;
+use crate::boot::happening::Time;
 use crate::files::{BootPlan, Loader, boot_files, script_names};
 use crate::generation::Generation;
 use crate::inventory::Host;

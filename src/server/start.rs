@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use crate::boot::happening::Happening;
 use crate::boot::is_diskless;
-use crate::boot::state::{Happening, Order};
+use crate::boot::state::Order;
 use crate::server::making::Making;
 use crate::server::snapshot::{Broken, Past, Pin, Served, Snapshot};
 use crate::store::{Store, now};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::boot::happening::Time;
 use crate::boot::is_diskless;
-use crate::boot::state::{BootState, Order, Record, Time};
+use crate::boot::state::{BootState, Order, Record};
 use crate::inventory::Host;
 use crate::server::serving::Serving;
 use crate::server::snapshot::{Served, Snapshot};

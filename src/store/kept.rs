@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::boot::state::{Happening, Limits, Time};
+use crate::boot::happening::{Happening, Limits, Time};
 use crate::name::HostName;
 
 /// The state cannot be kept.

@@ -16,7 +16,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::boot::state::{Happening, Limits, Record, Time};
+use crate::boot::happening::{Happening, Limits, Time};
+use crate::boot::state::Record;
 use crate::boot::token::Token;
 use crate::name::HostName;
 use crate::store::kept::{Change, Event, Sighting, StoreError};
@@ -255,7 +256,8 @@ fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::state::{BootState, Served, Told};
+    use crate::boot::happening::{Served, Told};
+    use crate::boot::state::BootState;
     use crate::name::ActionName;
 
     const LIMITS: Limits = Limits { token: 60_000, attempts: 3 };

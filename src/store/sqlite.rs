@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row, Transaction, params};
 
-use crate::boot::state::{BootState, Limits, Order, Record, Time};
+use crate::boot::happening::{Limits, Time};
+use crate::boot::state::{BootState, Order, Record};
 use crate::boot::token::Token;
 use crate::name::{ActionName, HostName};
 use crate::store::kept::{Change, Event, Sighting, StoreError};

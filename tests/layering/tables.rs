@@ -316,7 +316,8 @@ pub const WORLD: &[(&str, &[(&str, &str)])] = &[
         "std::thread",
         &[
             ("eval", "watches a program that runs"),
-            ("source::fetch", "the same"),
+            ("server", "how many processors there are"),
+            ("source::fetch", "watches a program that runs"),
             ("store", "writes beside what answers"),
         ],
     ),
