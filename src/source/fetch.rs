@@ -3,7 +3,7 @@
 
 use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -57,7 +57,7 @@ pub fn fetch(url: &str, mirror: &Path) -> Result<(), SourceError> {
 fn run(git: &mut Command, url: &str) -> Result<(), SourceError> {
     let fail = |message: String| SourceError::Fetch { url: without_password(url), message };
     git.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ALLOW_PROTOCOL", PROTOCOLS).env("GIT_ASKPASS", "true");
-    git.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes").env("LC_ALL", "C");
+    git.env("LC_ALL", "C");
     git.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = git.spawn().map_err(|error| fail(format!("the program git does not start: {error}")))?;
     // What it says is read while it runs, or it would wait for somebody to read it.
@@ -66,17 +66,9 @@ fn run(git: &mut Command, url: &str) -> Result<(), SourceError> {
     loop {
         match child.try_wait() {
             Ok(Some(_)) => break,
-            Ok(None) if STOPPED.load(Ordering::Relaxed) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(fail("the server ends".to_owned()));
-            }
+            Ok(None) if STOPPED.load(Ordering::Relaxed) => return Err(fail(ended(child, "the server ends"))),
             Ok(None) if started.elapsed() < TIME_LIMIT => std::thread::sleep(Duration::from_millis(20)),
-            Ok(None) => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(fail(format!("it takes longer than {} minutes", TIME_LIMIT.as_secs() / 60)));
-            }
+            Ok(None) => return Err(fail(ended(child, "it takes longer than 5 minutes"))),
             Err(error) => return Err(fail(error.to_string())),
         }
     }
@@ -87,6 +79,13 @@ fn run(git: &mut Command, url: &str) -> Result<(), SourceError> {
     let said = said.replace(url, &without_password(url));
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).take(4).collect();
     Err(fail(lines.join("; ")))
+}
+
+/// Ends a program, and gives why.
+fn ended(mut child: Child, why: &str) -> String {
+    let _ = child.kill();
+    let _ = child.wait();
+    why.to_owned()
 }
 
 /// The first lines of what a program says; the rest is read and forgotten.
