@@ -53,7 +53,10 @@ struct Side<'d> {
 
 /// Compiles both states and prints what changes. No secret and no boot file is read for it.
 pub fn run(session: &mut Session, arguments: &Diff) -> Result<(), Failure> {
-    let states = states(session.options(), &named(arguments)?)?;
+    let named = arguments.states.clone();
+    #[cfg(feature = "serve")]
+    let named = if arguments.served { [vec![served(arguments)?], named].concat() } else { named };
+    let states = states(session.options(), &named)?;
     let (mut before, mut after) = (Made::default(), Made::default());
     let [from, to] = &states;
     let (old, new) = rayon::join(|| assembled(from, &mut before), || assembled(to, &mut after));
@@ -68,20 +71,15 @@ pub fn run(session: &mut Session, arguments: &Diff) -> Result<(), Failure> {
     if comparison.is_empty() { Ok(()) } else { Err(Failure::Differs) }
 }
 
-/// The states that the arguments name; the first may be what a server serves.
-fn named(arguments: &Diff) -> Result<Vec<String>, Failure> {
-    #[cfg(feature = "serve")]
-    if arguments.served {
-        if arguments.states.len() > 1 || arguments.states.iter().any(|state| state.contains("..")) {
-            return Err(Failure::Usage("--served is the first state; name one more at most".to_owned()));
-        }
-        let answer = ask(&arguments.remote, "GET", "/api/v1/generations", None)?;
-        let Some(commit) = answer["commit"].as_str() else {
-            return Err(Failure::Usage("the server serves a directory, of which there is no commit".to_owned()));
-        };
-        return Ok([commit.to_owned()].into_iter().chain(arguments.states.iter().cloned()).collect());
+/// The commit that a server serves.
+#[cfg(feature = "serve")]
+fn served(arguments: &Diff) -> Result<String, Failure> {
+    if arguments.states.len() > 1 || arguments.states.iter().any(|state| state.contains("..")) {
+        return Err(Failure::Usage("--served is the first state; name one more at most".to_owned()));
     }
-    Ok(arguments.states.clone())
+    let answer = ask(&arguments.remote, "GET", "/api/v1/generations", None)?;
+    let commit = answer["commit"].as_str().map(str::to_owned);
+    commit.ok_or_else(|| Failure::Usage("the server serves a directory, of which there is no commit".to_owned()))
 }
 
 /// What the arguments name: the state before, and the state after.
