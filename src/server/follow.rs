@@ -208,6 +208,7 @@ impl Follower {
         if held.is_none() {
             self.serving.serve.store(Arc::new(serve));
         }
+        let is_held = held.is_some();
         let (id, made) = (served.id().to_owned(), Arc::clone(&served));
         self.change(|next| {
             let is_same = next.current.as_ref().is_some_and(|current| current.id() == made.id());
@@ -230,7 +231,10 @@ impl Follower {
             hosts = served.generation().inventory.hosts.len(),
             "taken"
         );
-        settle(&self.serving.store, &served).await;
+        // What an older inventory says is no order: going back arms nobody whose order is done.
+        if !is_held {
+            settle(&self.serving.store, &served).await;
+        }
         if let Some(commit) = &served.commit
             && let Err(error) = self.serving.store.set("last_good", Some(commit.clone())).await
         {

@@ -140,7 +140,7 @@ async fn ready(options: &Options, front: &tokio::runtime::Handle) -> Result<Read
         listeners(&settings).map_err(world)?
     };
     let tls = certificates(&settings, &making.directory).map_err(world)?;
-    if let Some(served) = current {
+    if let Some(served) = current.filter(|_| snapshot.held.is_none()) {
         settle(&store, served).await;
     }
     let (sender, orders) = mpsc::channel(64);

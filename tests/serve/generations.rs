@@ -331,3 +331,25 @@ fn a_broken_revision_tells_nobody_where_it_lies() {
         assert!(!text.contains(&place), "{path}: {text}");
     }
 }
+
+#[test]
+fn going_back_to_an_older_inventory_arms_no_host_whose_order_is_done() {
+    let site = Site::in_git();
+    site.edit(
+        "[hosts.c0]\nappliance = \"compute\"\nboot = \"install\"",
+        "[hosts.c0]\nappliance = \"compute\"\nboot = \"again\"",
+    );
+    site.commit("another action");
+    site.edit("boot = \"again\"", "boot = \"install\"");
+    site.commit("and back");
+    let server = Server::of_git(&site);
+    let (_, token) = server.script(C0);
+    assert_eq!(server.post(C0.1, &format!("/ks/c0/success?token={token}"), b"").status, 200);
+    server.order("/api/v1/rollback", "{\"to\": \"main~1\"}");
+    assert_eq!(
+        (server.host("c0")["order"].clone(), server.host("c0")["next"].clone()),
+        ("done".into(), "local".into())
+    );
+    server.order("/api/v1/follow", "");
+    assert_eq!(server.host("c0")["next"], "local");
+}
