@@ -58,18 +58,34 @@ pub fn assemble(
     sources: &mut Arc<Sources>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Assembled>, SourceError> {
+    let secrets = |inventory: &Inventory, diagnostics: &mut Diagnostics| {
+        check_served(inventory, means, diagnostics);
+        read_secrets(inventory, means, diagnostics)
+    };
+    let made = generation(revision, means.runner, secrets, sources, diagnostics)?;
+    let Some(generation) = made else { return Ok(None) };
+    let plan = boot_plan(&generation, means, diagnostics)?;
+    Ok(Some(Assembled { generation, plan }))
+}
+
+/// Reads and compiles a revision, and fills in every host; `secrets` gives the texts of those that the inventory names.
+fn generation(
+    revision: &Revision,
+    runner: Runner,
+    secrets: impl FnOnce(&Inventory, &mut Diagnostics) -> Result<Secrets, SourceError>,
+    sources: &mut Arc<Sources>,
+    diagnostics: &mut Diagnostics,
+) -> Result<Option<Generation>, SourceError> {
     let mut read = Sources::default();
     let made = read_both(revision, &mut read, diagnostics);
     *sources = Arc::new(read);
     let Some((inventory, description)) = made? else { return Ok(None) };
     let inventory = Arc::new(inventory);
-    let secrets = read_secrets(&inventory, means, diagnostics)?;
-    check_served(&inventory, means, diagnostics);
-    let input = Input { sources, runner: means.runner, language: inventory.language, hosts: None };
+    let secrets = secrets(&inventory, diagnostics)?;
+    let input = Input { sources, runner, language: inventory.language, hosts: None };
     let generation = compile(Arc::new(description), inventory, secrets, input, diagnostics);
     check_hosts(&generation, diagnostics);
-    let plan = boot_plan(&generation, means, diagnostics)?;
-    Ok(Some(Assembled { generation, plan }))
+    Ok(Some(generation))
 }
 
 /// The same to be looked at, never to be given to a machine: it is made of the revision alone. What stands for a secret is
@@ -83,16 +99,13 @@ pub fn assemble_shown(
     sources: &mut Arc<Sources>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Assembled>, SourceError> {
-    let mut read = Sources::default();
-    let made = read_both(revision, &mut read, diagnostics);
-    *sources = Arc::new(read);
-    let Some((inventory, description)) = made? else { return Ok(None) };
-    let inventory = Arc::new(inventory);
-    let mut secrets = Secrets::default();
-    secrets_of(&inventory).keys().for_each(|name| secrets.insert(*name, Value::secret(name).shown()));
-    let input = Input { sources, runner, language: inventory.language, hosts: None };
-    let generation = compile(Arc::new(description), inventory, secrets, input, diagnostics);
-    check_hosts(&generation, diagnostics);
+    let names = |inventory: &Inventory, _: &mut Diagnostics| {
+        let mut secrets = Secrets::default();
+        secrets_of(inventory).keys().for_each(|name| secrets.insert(*name, Value::secret(name).shown()));
+        Ok(secrets)
+    };
+    let made = generation(revision, runner, names, sources, diagnostics)?;
+    let Some(generation) = made else { return Ok(None) };
     let plan = BootPlan::new(&generation.inventory, Handing::Files, diagnostics);
     Ok(Some(Assembled { generation, plan }))
 }

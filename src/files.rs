@@ -111,6 +111,18 @@ pub enum Loader {
 }
 
 impl Loader {
+    /// The loader that a file of this name is.
+    pub fn of_file(file: &str) -> Self {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        if name.contains("pxelinux") {
+            Self::Pxelinux
+        } else if ["grub", "shim", "core."].iter().any(|start| name.starts_with(start)) {
+            Self::Grub
+        } else {
+            Self::Ipxe
+        }
+    }
+
     /// The script of a host for it.
     pub fn script(self, name: &str, entry: &BootEntry) -> String {
         match self {

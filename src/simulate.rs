@@ -8,37 +8,12 @@ use serde::Serialize;
 use crate::boot::{BootEntry, Handing, Start, configure_url, hexadecimal, keys, kickstart_url};
 use crate::dhcp::{Answer, HTTP_CLIENT, IPXE, PXE_CLIENT, Request, answer};
 use crate::emit::ipxe::word;
-use crate::files::{BootPlan, boot_files, boot_scripts, kickstart, kickstart_path};
+use crate::files::{BootPlan, Loader, boot_files, boot_scripts, kickstart, kickstart_path};
 use crate::generation::Generation;
 use crate::inventory::address::HardwareAddress;
 use crate::inventory::network::Dhcp;
 use crate::inventory::{Host, Interface, Inventory};
 use crate::name::NetworkName;
-
-/// A loader that reads scripts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loader {
-    /// iPXE.
-    Ipxe,
-    /// PXELINUX.
-    Pxelinux,
-    /// GRUB.
-    Grub,
-}
-
-impl Loader {
-    /// The loader that a file of this name is.
-    pub fn of_file(file: &str) -> Self {
-        let name = file.rsplit('/').next().unwrap_or(file);
-        if name.contains("pxelinux") {
-            Loader::Pxelinux
-        } else if ["grub", "shim", "core."].iter().any(|start| name.starts_with(start)) {
-            Loader::Grub
-        } else {
-            Loader::Ipxe
-        }
-    }
-}
 
 /// The machine, and how it asks.
 #[derive(Clone, Debug)]

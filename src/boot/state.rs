@@ -14,7 +14,7 @@
 use std::fmt;
 
 use crate::boot::happening::{Happening, Limits, Served, Time, Told};
-use crate::boot::token::Token;
+use crate::boot::token::{Token, TokenFault};
 use crate::inventory::action;
 use crate::name::ActionName;
 
@@ -247,15 +247,6 @@ impl Record {
         let last = text.to_owned();
         Record { last, expires: self.expires.max(now + limits.token), ..self.moved(BootState::Installing, now) }
     }
-}
-
-/// Why a token is not enough.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenFault {
-    /// It is no host's, or another one's.
-    Wrong,
-    /// It has ended.
-    Expired,
 }
 
 impl Record {

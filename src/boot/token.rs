@@ -35,6 +35,15 @@ impl fmt::Debug for Token {
     }
 }
 
+/// Why a token is not enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenFault {
+    /// It is no host's, or another one's.
+    Wrong,
+    /// It has ended.
+    Expired,
+}
+
 #[cfg(test)]
 mod tests {
     use super::Token;

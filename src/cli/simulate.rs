@@ -4,10 +4,11 @@ use crate::cli::args::printed::Format;
 use crate::cli::args::{Loader as Chosen, Simulate};
 use crate::cli::session::{Failure, Session, typed_name};
 use crate::dhcp::Request;
+use crate::files::Loader;
 use crate::generation::Generation;
 use crate::inventory::address::HardwareAddress;
 use crate::name::{NetworkName, suggestion};
-use crate::simulate::{Loader, Machine, Simulation, simulate, vendor_class};
+use crate::simulate::{Machine, Simulation, simulate, vendor_class};
 
 /// Answers for one machine.
 pub fn run(session: &mut Session, arguments: &Simulate) -> Result<(), Failure> {

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod actions;
 pub mod address;
+pub mod attributes;
 pub mod check;
 pub mod check_networks;
 pub mod context;
@@ -27,21 +28,17 @@ pub mod table;
 pub mod value;
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::attribute::{Attributes, Entry, Layer, Scope};
+use crate::attribute::Layer;
 use crate::inventory::action::{BootAction, Distribution, Loaders};
 use crate::inventory::address::HardwareAddress;
-use crate::inventory::intrinsic::{INTRINSIC, Own};
 use crate::inventory::network::Network;
 use crate::inventory::platform::Platform;
 use crate::inventory::serve::Serve;
-use crate::name::{
-    ActionName, ApplianceName, AttributeName, DistributionName, HostName, ModuleName, NetworkName, RollName,
-};
+use crate::name::{ActionName, ApplianceName, DistributionName, HostName, ModuleName, NetworkName, RollName};
 use crate::source::Span;
 use crate::syntax::Language;
 
@@ -277,60 +274,6 @@ pub fn parts_of<'i>(interfaces: &'i [Interface], interface: &'i Interface) -> Ve
 }
 
 impl Inventory {
-    /// Appends the value of an attribute of the host's own, and gives whether it has one.
-    pub fn write_own(&self, host: &Host, own: Own, out: &mut Vec<u8>) -> bool {
-        let boot = host.boot_interface();
-        let written = match own {
-            Own::Name => return push(out, host.name.as_str()),
-            Own::Fqdn => {
-                push(out, host.name.as_str());
-                return self.site.domain.as_ref().is_none_or(|domain| push(out, ".") && push(out, domain));
-            }
-            Own::Address => boot.and_then(|boot| boot.ip).map(|ip| write!(out, "{ip}")),
-            Own::Hardware => {
-                let shown = boot.and_then(|boot| host.hardware(boot).into_iter().next());
-                shown.map(|address| write!(out, "{address}"))
-            }
-            Own::Rack => host.rack.map(|rack| write!(out, "{rack}")),
-            Own::Rank => host.rank.map(|rank| write!(out, "{rank}")),
-        };
-        written.is_some_and(|written| written.is_ok())
-    }
-
-    /// The value of an intrinsic attribute; `None` where the host has none.
-    pub fn intrinsic(&self, host: &Host, name: &str) -> Option<String> {
-        if let Some(own) = Own::named(name) {
-            let mut value = Vec::new();
-            return self.write_own(host, own, &mut value).then(|| String::from_utf8_lossy(&value).into_owned());
-        }
-        let boot = host.boot_interface();
-        let network = self.boot_network(host);
-        let family = || host.target.trim_end_matches(|c: char| c.is_ascii_digit());
-        Some(match name {
-            "appliance" => host.appliance.to_string(),
-            "arch" => host.arch.to_string(),
-            "domain" => self.site.domain.clone()?,
-            "gateway" => network?.gateway?.to_string(),
-            "ksdevice" => boot?.name.clone(),
-            "nameservers" => {
-                let servers: Vec<_> = network?.nameservers.iter().map(ToString::to_string).collect();
-                if servers.is_empty() {
-                    return None;
-                }
-                servers.join(",")
-            }
-            "netmask" => network?.subnet.netmask().to_string(),
-            "os" => host.os.to_string(),
-            "prefix" => network?.subnet.prefix.to_string(),
-            "server" => self.server(network)?,
-            "site" => self.site.name.clone(),
-            "target" => host.target.to_string(),
-            "target_family" => family().to_owned(),
-            "target_major" => host.target[family().len()..].to_owned(),
-            _ => return None,
-        })
-    }
-
     /// Whether kickstarts report to the server how far they are.
     pub fn reports(&self) -> bool {
         self.serve.as_ref().is_some_and(|serve| serve.report)
@@ -382,30 +325,4 @@ impl Inventory {
     pub fn has_platform_of_appliance(&self, host: &Host) -> bool {
         !host.says_platform
     }
-
-    /// All attributes of a host, LANGUAGE section 6: site, os, appliance, host; intrinsic ones win over all.
-    pub fn attributes(&self, host: &Host) -> Attributes {
-        let mut layers = vec![(Scope::Site, Arc::clone(&self.attributes))];
-        layers.extend(self.os.get(&*host.os).map(|layer| (Scope::Os, Arc::clone(layer))));
-        layers.extend(
-            self.appliances
-                .get(host.appliance.as_str())
-                .map(|appliance| (Scope::Appliance, Arc::clone(&appliance.attributes))),
-        );
-        if !host.attributes.is_empty() {
-            layers.push((Scope::Host, Arc::clone(&host.attributes)));
-        }
-        layers.push((Scope::Intrinsic, Arc::new(self.intrinsic_layer(host))));
-        Attributes::new(layers)
-    }
-
-    fn intrinsic_layer(&self, host: &Host) -> Layer {
-        let names = INTRINSIC.iter().map(|(name, _)| *name);
-        names.filter_map(|name| Some((AttributeName::new(name)?, Entry::plain(self.intrinsic(host, name)?)))).collect()
-    }
-}
-
-fn push(out: &mut Vec<u8>, text: &str) -> bool {
-    out.extend_from_slice(text.as_bytes());
-    true
 }

@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 
 use crate::boot::BootEntry;
 use crate::boot::happening::Time;
-use crate::boot::state::{Record, TokenFault};
-use crate::boot::token::Token;
+use crate::boot::state::Record;
+use crate::boot::token::{Token, TokenFault};
 use crate::inventory::serve::{Serve, TokenTo};
 use crate::inventory::subnet::Subnet;
 use crate::inventory::{Host, Interface, Inventory};

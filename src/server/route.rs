@@ -1,5 +1,6 @@
 //! Which path is whose: one match, and the class of requests that it counts to.
 
+use crate::files::is_generated;
 use crate::server::admission::Class;
 use crate::server::answer::{Answer, Body, kind};
 use crate::server::kickstart::{Report, What, Whose};
@@ -44,7 +45,7 @@ impl Route {
             ["api", "v1", ..] => Self::Api,
             [] | ["hosts" | "generations" | "graph" | "sightings", ..] => Self::Page,
             ["ks", ..] | ["install", "sbin", ..] => Self::Kickstart,
-            ["boot", rest @ ..] if script::is_script(&rest.join("/")) => Self::Script,
+            ["boot", rest @ ..] if is_generated(&rest.join("/")) => Self::Script,
             ["boot", ..] => Self::BootFile,
             ["install", ..] => Self::Install,
             _ => Self::Unknown,

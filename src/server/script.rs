@@ -4,7 +4,7 @@
 use crate::boot::BootEntry;
 use crate::boot::happening::{Happening, Served as Given, Told};
 use crate::boot::state::{BootState, Record};
-use crate::files::{Loader, is_generated};
+use crate::files::Loader;
 use crate::inventory::Host;
 use crate::inventory::action::{Way, local};
 use crate::inventory::address::HardwareAddress;
@@ -14,11 +14,6 @@ use crate::server::kickstart::{lacks_pinned, next_entry, not_ready};
 use crate::server::request::Request;
 use crate::server::serving::{Serving, new_token};
 use crate::server::tree;
-
-/// Whether a path below `boot/` is one of a script: those are answered before files are.
-pub fn is_script(path: &str) -> bool {
-    is_generated(path)
-}
 
 /// Gives what is at a path below `boot/` that is a script's.
 pub async fn give(serving: &Serving, request: &Request, path: &str) -> Answer {
