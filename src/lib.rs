@@ -80,6 +80,8 @@ pub mod condition;
 pub mod description;
 pub mod dhcp;
 pub mod diagnostic;
+#[cfg(feature = "dist")]
+pub mod dist;
 pub mod emit;
 pub mod eval;
 pub mod expand;

@@ -2,6 +2,8 @@
 
 use crate::assemble::check_hosts;
 use crate::cli::args::printed::Format;
+#[cfg(feature = "dist")]
+use crate::cli::dist::check_packages;
 use crate::cli::session::{Failure, Session};
 use crate::lint;
 
@@ -12,6 +14,10 @@ pub fn run(session: &mut Session) -> Result<(), Failure> {
     let generation = session.generation(&[])?;
     check_hosts(&generation, &mut session.diagnostics);
     session.boot_plan(&generation)?;
+    #[cfg(feature = "dist")]
+    if !session.diagnostics.has_errors() {
+        check_packages(session, &generation)?;
+    }
     if !session.diagnostics.has_errors() {
         // What is broken is no sign of what was meant.
         lint::lint(&generation, &mut session.diagnostics);

@@ -5,6 +5,8 @@ pub mod args;
 mod check;
 mod compile;
 mod diff;
+#[cfg(feature = "dist")]
+mod dist;
 mod explain;
 mod graph;
 mod init;
@@ -64,6 +66,8 @@ pub fn run() -> ExitCode {
         Command::Profile(arguments) => profile::run(&mut session, &arguments),
         Command::Explain(arguments) => explain::run(&mut session, &arguments),
         Command::Diff(arguments) => diff::run(&mut session, &arguments),
+        #[cfg(feature = "dist")]
+        Command::Dist(command) => dist::run(&mut session, &command),
         Command::Simulate(arguments) => simulate::run(&mut session, &arguments),
         Command::Inventory(arguments) => inventory::run(&mut session, &arguments),
         Command::Graph(arguments) => graph::run(&mut session, &arguments),
@@ -113,6 +117,8 @@ fn format_of(command: &Command) -> Format {
         Command::Profile(arguments) => arguments.printed.format,
         Command::Explain(arguments) => arguments.printed.format,
         Command::Diff(arguments) => arguments.printed.format,
+        #[cfg(feature = "dist")]
+        Command::Dist(command) => dist::format_of(command),
         Command::List(arguments) => arguments.printed.format,
         Command::Simulate(arguments) => arguments.printed.format,
         #[cfg(feature = "serve")]

@@ -273,7 +273,12 @@ impl Session {
 
     /// Shows what is going on, where a person looks.
     pub fn progress(&self) -> Progress {
-        Progress { shown: io::stderr().is_terminal() && self.format == Format::Text }
+        Progress { shown: self.is_watched() }
+    }
+
+    /// Whether a person looks.
+    pub fn is_watched(&self) -> bool {
+        io::stderr().is_terminal() && self.format == Format::Text
     }
 
     /// Prints all faults, and gives whether there are errors.

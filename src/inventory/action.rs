@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::inventory::distribution::Build;
 use crate::name::ActionName;
 use crate::source::Span;
 use crate::text::TemplateText;
@@ -27,6 +28,8 @@ pub struct Distribution {
     pub media: Media,
     /// What differs, by architecture.
     pub by_arch: BTreeMap<String, Media>,
+    /// How its tree of packages is built, where kgen builds it.
+    pub build: Option<Build>,
     /// Where it is declared.
     pub span: Span,
 }

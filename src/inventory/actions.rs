@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::Inventory;
 use crate::inventory::action::{BootAction, Distribution, Loaders, Media, Steps, Way, Words, is_plain_path};
+use crate::inventory::distribution::{self, build};
 use crate::inventory::platform::target;
 use crate::inventory::table::{Table, named};
 use crate::inventory::value::{within, word};
@@ -44,9 +45,11 @@ pub fn distributions(table: &mut Table, diagnostics: &mut Diagnostics) -> BTreeM
                 table.finish(diagnostics);
             }
         }
+        let build = build(&name, &mut table, diagnostics);
         table.finish(diagnostics);
-        read.insert(name, Distribution { target, media: all, by_arch, span });
+        read.insert(name, Distribution { target, media: all, by_arch, build, span });
     }
+    distribution::check(&read, diagnostics);
     read
 }
 

@@ -10,6 +10,7 @@ pub mod attributes;
 pub mod check;
 pub mod check_networks;
 pub mod context;
+pub mod distribution;
 pub mod document;
 pub mod export;
 pub mod file;

@@ -1,5 +1,7 @@
 //! The command line, as clap reads it. Help texts are the manual's texts.
 
+#[cfg(feature = "dist")]
+pub mod dist;
 pub mod printed;
 #[cfg(feature = "serve")]
 pub mod server;
@@ -8,6 +10,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+#[cfg(feature = "dist")]
+use crate::cli::args::dist::DistCommand;
 use crate::cli::args::printed::Printed;
 
 #[cfg(feature = "serve")]
@@ -17,7 +21,7 @@ use crate::cli::args::server::{Boot, Events, Operator, Pin, Remote, Rollback, Se
 #[derive(Debug, Parser)]
 #[command(name = "kgen", version, propagate_version = true, subcommand_required = true, arg_required_else_help = true)]
 #[command(
-    after_help = "Exit codes: 0 good, 1 faults in the description or the inventory, 2 wrong use, 3 the world (disk, permissions), 4 `kgen diff` found changes."
+    after_help = "Exit codes: 0 good, 1 faults in the description or the inventory, 2 wrong use, 3 the world (disk, permissions), 4 `kgen diff` or `kgen dist diff` found changes."
 )]
 pub struct Cli {
     /// What all commands have.
@@ -73,6 +77,10 @@ pub enum Command {
     Explain(Explain),
     /// Tell what would change on machines from one state of the site to another, and why
     Diff(Diff),
+    /// Build distributions of packages, and hold them against what hosts ask for
+    #[cfg(feature = "dist")]
+    #[command(subcommand)]
+    Dist(DistCommand),
     /// Show what a machine would get when it boots, stage by stage
     Simulate(Simulate),
     /// Write the inventory in another form, or read one in another form

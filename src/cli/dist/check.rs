@@ -1,0 +1,125 @@
+//! `kgen dist check`, the same as a part of `kgen check`, and `kgen dist list`.
+
+use serde::Serialize;
+
+use crate::cli::args::dist::{DistCheck, DistList};
+use crate::cli::args::printed::Format;
+use crate::cli::dist::{bytes, chosen, directory};
+use crate::cli::session::{Failure, Session};
+use crate::cli::table::columns;
+use crate::diagnostic::Diagnostics;
+use crate::dist::check::{Trees, check, groups, resolve};
+use crate::generation::Generation;
+use crate::name::DistributionName;
+
+/// Checks what all hosts ask for against what their distributions have.
+pub fn run(session: &mut Session, arguments: &DistCheck) -> Result<(), Failure> {
+    session.notes = true;
+    session.summary = true;
+    let mut generation = session.generation(&[])?;
+    session.stop_on_errors()?;
+    if let Some(name) = &arguments.name {
+        let chosen = chosen(&generation.inventory, std::slice::from_ref(name))?;
+        let hosts = hosts_of(&generation, chosen.first().copied());
+        if hosts.is_empty() {
+            return Err(Failure::Usage(format!("no host has the distribution `{name}`")));
+        }
+        session.start_over();
+        generation = session.generation(&hosts)?;
+    }
+    let told = tell(session, &generation)?;
+    session.stop_on_errors()?;
+    if session.format == Format::Text {
+        session.print(&format!("good: {told}\n"))?;
+    }
+    Ok(())
+}
+
+fn hosts_of(generation: &Generation, name: Option<&DistributionName>) -> Vec<String> {
+    let hosts = generation.inventory.hosts.values().filter(|host| host.distribution.as_ref() == name);
+    hosts.map(|host| host.name.to_string()).collect()
+}
+
+/// Reports what hosts ask for and their distributions do not have; gives what was checked, in words.
+pub fn tell(session: &mut Session, generation: &Generation) -> Result<String, Failure> {
+    let directory = directory(session);
+    check(generation, &directory, &mut session.diagnostics)?;
+    let groups = groups(generation);
+    let hosts: usize = groups.iter().map(|group| group.hosts.len()).sum();
+    Ok(format!("packages of {hosts} hosts in {} lists", groups.len()))
+}
+
+/// One package of a list.
+#[derive(Serialize)]
+struct Row {
+    package: String,
+    version: String,
+    arch: String,
+    /// Bytes to be fetched.
+    size: u64,
+    /// Bytes on the disk.
+    installed: u64,
+    /// Whether it is asked for, and not only required.
+    asked: bool,
+}
+
+/// Lists what a host installs.
+pub fn list(session: &mut Session, arguments: &DistList) -> Result<(), Failure> {
+    let generation = session.generation(std::slice::from_ref(&arguments.host))?;
+    session.stop_on_errors()?;
+    let groups = groups(&generation);
+    let Some(group) = groups.first() else {
+        return Err(Failure::Usage(format!("the distribution of `{}` is not built here", arguments.host)));
+    };
+    let directory = directory(session);
+    let mut trees = Trees::default();
+    let Some(universe) = trees.universe(&generation, &directory, group.distribution, &group.arch)? else {
+        let name = group.distribution;
+        let message =
+            format!("the distribution `{name}` is not built for {} yet; hint: kgen dist build {name}", group.arch);
+        return Err(Failure::World(message));
+    };
+    let mut found = Diagnostics::default();
+    let resolved = resolve(group, universe, &mut found);
+    session.diagnostics.append(found);
+    let mut rows: Vec<Row> = resolved
+        .installed
+        .iter()
+        .map(|id| {
+            let package = universe.package(*id);
+            Row {
+                package: package.nevra.name.to_string(),
+                version: package.nevra.evr.to_string(),
+                arch: package.nevra.arch.to_string(),
+                size: package.size,
+                installed: package.installed,
+                asked: resolved.asked.contains(id),
+            }
+        })
+        .collect();
+    rows.sort_by(|one, other| {
+        (&one.package, &one.arch, &one.version).cmp(&(&other.package, &other.arch, &other.version))
+    });
+    if session.format == Format::Json {
+        return session.print_json(&rows);
+    }
+    session.print(&table(&rows))
+}
+
+fn table(rows: &[Row]) -> String {
+    let head = ["PACKAGE", "VERSION", "ARCH", "SIZE", "INSTALLED", "ASKED"].map(str::to_owned).to_vec();
+    let cells = rows.iter().map(|row| {
+        let asked = if row.asked { "yes" } else { "" };
+        vec![
+            row.package.clone(),
+            row.version.clone(),
+            row.arch.clone(),
+            bytes(row.size),
+            bytes(row.installed),
+            asked.to_owned(),
+        ]
+    });
+    let text = columns(&std::iter::once(head).chain(cells).collect::<Vec<_>>());
+    let sum = |pick: fn(&Row) -> u64| bytes(rows.iter().map(pick).sum());
+    format!("{text}{} packages, {} to fetch, {} on disk\n", rows.len(), sum(|row| row.size), sum(|row| row.installed))
+}

@@ -1,0 +1,332 @@
+//! `kgen dist mirror`: a repository from elsewhere to a tree here. Only what is not here yet is fetched, every file is
+//! checked, and the tree is exchanged when it is whole: its metadata always fits its packages.
+#![allow(clippy::disallowed_methods)] // the door to what is being fetched
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use serde::Serialize;
+
+use crate::dist::error::DistError;
+use crate::dist::fetch::{Fetcher, Refused, shown};
+use crate::dist::header::hexadecimal;
+use crate::dist::repodata::read::{Digested, Index, MAX_REPOMD_BYTES, Repository, is_inside};
+use crate::dist::repodata::{FOLDER, REPOMD};
+use crate::dist::transfer::{Wanted, fetch};
+use crate::dist::tree::{Exchanged, NewTree};
+use crate::dist::universe::Package;
+use crate::inventory::distribution::Links;
+use crate::source::files_below;
+
+use sha2::{Digest, Sha256};
+
+/// Files beside the metadata that are signed or describe the tree; a repository may have none of them.
+const SIGNATURE: &str = "repodata/repomd.xml.asc";
+/// What installers look for, by its two names.
+const TREE_FILES: [&str; 2] = [".treeinfo", "treeinfo"];
+/// The largest of these.
+const MAX_SMALL_BYTES: u64 = 1 << 20;
+
+/// How a repository is fetched.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Take away packages that the repository does not have any more.
+    pub delete: bool,
+    /// How many files are fetched at a time.
+    pub jobs: usize,
+}
+
+/// How far it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// Files that are here.
+    pub files: usize,
+    /// All that are to be fetched.
+    pub all_files: usize,
+    /// Bytes that came.
+    pub bytes: u64,
+    /// All that are to come.
+    pub all_bytes: u64,
+}
+
+/// What was done.
+#[derive(Debug, Default, Serialize)]
+pub struct Report {
+    /// The source.
+    pub source: String,
+    /// The tree.
+    pub tree: String,
+    /// Whether there is another tree now than before.
+    pub changed: bool,
+    /// Packages of the repository.
+    pub packages: usize,
+    /// Files that were fetched.
+    pub fetched: usize,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Packages that the repository does not have any more, and that were taken away.
+    pub deleted: usize,
+    /// Packages that the repository does not have any more, and that are still here.
+    pub vanished: usize,
+}
+
+/// A repository elsewhere, and where its copy is.
+pub struct Remote {
+    /// Its URL.
+    pub url: String,
+    /// The directory of its copies.
+    pub directory: PathBuf,
+    /// The name of the copy in it.
+    pub name: String,
+}
+
+/// A file of the new tree, and where it comes from.
+struct Part {
+    location: String,
+    wanted: Wanted,
+}
+
+/// Brings a copy up to date.
+///
+/// # Errors
+/// Something does not come, or is not what it should be; the copy stays as it was, and what came is kept.
+pub fn mirror(
+    repository: &Remote,
+    options: Options,
+    fetcher: &Fetcher,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<Report, DistError> {
+    let tree = NewTree::begin(&repository.directory, &repository.name)?;
+    let before = repository.directory.join(&repository.name);
+    let parts = repository.directory.join(".parts");
+    std::fs::create_dir_all(&parts).map_err(|error| DistError::file("make", &parts, error))?;
+    let mut report = Report { tree: before.display().to_string(), ..Report::default() };
+
+    let url_of = |location: &str| format!("{}/{location}", repository.url);
+    let repomd_url = url_of(REPOMD);
+    let repomd = fetcher.small(&repomd_url, MAX_REPOMD_BYTES).map_err(|refused| refused.of(&repomd_url))?;
+    let index = Index::parse(&repomd, &shown(&repomd_url))?;
+    write(&tree, REPOMD, &repomd)?;
+    let metadata = index.records.iter().map(|record| Part {
+        location: record.location.clone(),
+        wanted: Wanted { url: url_of(&record.location), digest: record.digest.clone(), size: record.size },
+    });
+    let fetching = Fetching { fetcher, parts: &parts, jobs: options.jobs, progress };
+    let metadata: Vec<Part> = metadata.collect();
+    let here = kept_files(&before, &metadata);
+    bring(&fetching, &tree, &metadata, &here, &mut report)?;
+    let packages = Repository { tree: tree.path().to_path_buf(), index }.packages()?;
+    report.packages = packages.len();
+    let mut wanted = Vec::new();
+    for package in &packages {
+        wanted.push(part_of(package, &url_of)?);
+    }
+    wanted.extend(installer(&tree, fetcher, &url_of)?);
+    signature(&tree, fetcher, &url_of)?;
+    let here = known_packages(&before, &wanted);
+    bring(&fetching, &tree, &wanted, &here, &mut report)?;
+    vanished(&tree, &before, options, &mut report)?;
+    let id = id(&tree, &repomd)?;
+    report.changed = tree.exchange(&id)? == Exchanged::New;
+    std::fs::remove_dir_all(&parts).map_err(|error| DistError::file("remove", &parts, error))?;
+    Ok(report)
+}
+
+fn part_of(package: &Package, url_of: &dyn Fn(&str) -> String) -> Result<Part, DistError> {
+    let is_package = package.location.ends_with(".rpm") && !package.location.starts_with(FOLDER);
+    if !is_package {
+        let message = format!("`{}` is at `{}`", package.nevra, package.location.escape_debug());
+        return Err(DistError::metadata(shown(&url_of(REPOMD)), message));
+    }
+    let wanted = Wanted {
+        url: url_of(&escaped(&package.location)),
+        digest: package.digest.clone(),
+        size: (package.size > 0).then_some(package.size),
+    };
+    Ok(Part { location: package.location.clone(), wanted })
+}
+
+/// A path in a URL (RFC 3986, section 3.3): versions have `^` and `+`, which are no letters of one everywhere.
+fn escaped(path: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    path.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}
+
+/// The files that an installer needs, as `.treeinfo` lists them; images of whole disks are not fetched for it.
+fn installer(tree: &NewTree, fetcher: &Fetcher, url_of: &dyn Fn(&str) -> String) -> Result<Vec<Part>, DistError> {
+    for name in TREE_FILES {
+        let Some(bytes) = optional(fetcher, &url_of(name))? else { continue };
+        write(tree, name, &bytes)?;
+        return Ok(listed(&String::from_utf8_lossy(&bytes), url_of));
+    }
+    Ok(Vec::new())
+}
+
+/// `PATH = sha256:DIGEST` lines of `[checksums]`.
+fn listed(text: &str, url_of: &dyn Fn(&str) -> String) -> Vec<Part> {
+    let section = text.lines().map(str::trim).skip_while(|line| *line != "[checksums]").skip(1);
+    let lines = section.take_while(|line| !line.starts_with('['));
+    let part = |line: &str| {
+        let (path, checksum) = line.split_once('=')?;
+        let (kind, value) = checksum.trim().split_once(':')?;
+        let path = path.trim();
+        let is_ours = is_inside(path) && !path.starts_with(FOLDER) && !path.ends_with(".iso");
+        let plain = value.len() >= 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (is_ours && plain).then(|| Part {
+            location: path.to_owned(),
+            wanted: Wanted {
+                url: url_of(&escaped(path)),
+                digest: Digested { kind: kind.to_ascii_lowercase(), value: value.to_ascii_lowercase() },
+                size: None,
+            },
+        })
+    };
+    lines.filter_map(part).collect()
+}
+
+fn signature(tree: &NewTree, fetcher: &Fetcher, url_of: &dyn Fn(&str) -> String) -> Result<(), DistError> {
+    match optional(fetcher, &url_of(SIGNATURE))? {
+        Some(bytes) => write(tree, SIGNATURE, &bytes),
+        None => Ok(()),
+    }
+}
+
+/// A small file that need not be there.
+fn optional(fetcher: &Fetcher, url: &str) -> Result<Option<Vec<u8>>, DistError> {
+    match fetcher.small(url, MAX_SMALL_BYTES) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(Refused::Missing) => Ok(None),
+        // Object stores answer so for what is not there.
+        Err(Refused::Lasting(message)) if message.contains(" 403 ") => Ok(None),
+        Err(refused) => Err(refused.of(url)),
+    }
+}
+
+fn write(tree: &NewTree, location: &str, bytes: &[u8]) -> Result<(), DistError> {
+    let path = tree.path().join(location);
+    let folder = path.parent().unwrap_or(tree.path());
+    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, bytes));
+    written.map_err(|error| DistError::file("write", &path, error))
+}
+
+/// Files of the index that are here already: their names say their content, and it was checked when they came.
+fn kept_files(before: &Path, wanted: &[Part]) -> BTreeMap<Digested, PathBuf> {
+    let mut here = BTreeMap::new();
+    for part in wanted {
+        let path = before.join(&part.location);
+        let is_named = part.location.contains(&part.wanted.digest.value);
+        if is_named && is_whole(&path, part.wanted.size) {
+            here.insert(part.wanted.digest.clone(), path);
+        }
+    }
+    here
+}
+
+/// Packages that are here already, by the checksums that they were fetched by.
+fn known_packages(before: &Path, wanted: &[Part]) -> BTreeMap<Digested, PathBuf> {
+    let read = Repository::open(before).and_then(|repository| repository.packages());
+    let packages =
+        read.unwrap_or_default().into_iter().map(|package| (package.digest, package.location, Some(package.size)));
+    let images = std::fs::read_to_string(before.join(TREE_FILES[0])).unwrap_or_default();
+    let images =
+        listed(&images, &|path| path.to_owned()).into_iter().map(|part| (part.wanted.digest, part.location, None));
+    let sizes: BTreeMap<&Digested, Option<u64>> =
+        wanted.iter().map(|part| (&part.wanted.digest, part.wanted.size)).collect();
+    packages
+        .chain(images)
+        .filter(|(digest, _, _)| sizes.contains_key(digest))
+        .map(|(digest, location, size)| (digest, before.join(location), size))
+        .filter(|(_, path, size)| is_whole(path, *size))
+        .map(|(digest, path, _)| (digest, path))
+        .collect()
+}
+
+fn is_whole(path: &Path, size: Option<u64>) -> bool {
+    path.metadata().is_ok_and(|found| found.is_file() && size.is_none_or(|size| size == found.len()))
+}
+
+/// What files are fetched with.
+struct Fetching<'f> {
+    fetcher: &'f Fetcher,
+    parts: &'f Path,
+    jobs: usize,
+    progress: &'f (dyn Fn(Progress) + Sync),
+}
+
+/// Brings files into the tree: those that are here, and those that are fetched, several at a time.
+fn bring(
+    fetching: &Fetching,
+    tree: &NewTree,
+    wanted: &[Part],
+    here: &BTreeMap<Digested, PathBuf>,
+    report: &mut Report,
+) -> Result<(), DistError> {
+    let (there, missing): (Vec<&Part>, Vec<&Part>) =
+        wanted.iter().partition(|part| here.contains_key(&part.wanted.digest));
+    for part in there {
+        tree.bring(&here[&part.wanted.digest], &part.location, Links::Hard)?;
+    }
+    let all_bytes = missing.iter().filter_map(|part| part.wanted.size).sum();
+    let (next, files, bytes) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicU64::new(0));
+    let (stop, fault) = (AtomicBool::new(false), Mutex::new(None));
+    let tell = |got: u64| {
+        let bytes = bytes.fetch_add(got, Ordering::Relaxed) + got;
+        let files = files.load(Ordering::Relaxed);
+        (fetching.progress)(Progress { files, all_files: missing.len(), bytes, all_bytes });
+    };
+    let work = || {
+        while let Some(part) =
+            missing.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !stop.load(Ordering::Relaxed))
+        {
+            if let Err(error) = fetch(fetching.fetcher, &part.wanted, fetching.parts, &tell) {
+                stop.store(true, Ordering::Relaxed);
+                fault.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
+            }
+            files.fetch_add(1, Ordering::Relaxed);
+            tell(0);
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..fetching.jobs.min(missing.len())).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+    });
+    if let Some(error) = fault.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        return Err(error);
+    }
+    for part in &missing {
+        // A link: two places may have the same file, and what is kept is there for an attempt after a failure.
+        tree.bring(&part.wanted.kept(fetching.parts), &part.location, Links::Hard)?;
+    }
+    report.fetched += missing.len();
+    report.bytes += bytes.into_inner();
+    Ok(())
+}
+
+/// Packages that the repository does not have any more stay in the tree, beside its metadata, unless they are to go.
+fn vanished(tree: &NewTree, before: &Path, options: Options, report: &mut Report) -> Result<(), DistError> {
+    for path in files_below(before, &[".rpm"])? {
+        let location = path.strip_prefix(before).unwrap_or(&path).to_string_lossy().into_owned();
+        if tree.path().join(&location).exists() {
+            continue;
+        }
+        if options.delete {
+            report.deleted += 1;
+        } else {
+            report.vanished += 1;
+            tree.bring(&path, &location, Links::Hard)?;
+        }
+    }
+    Ok(())
+}
+
+/// Of the index, and of which packages lie beside it.
+fn id(tree: &NewTree, repomd: &[u8]) -> Result<String, DistError> {
+    let mut hasher = Sha256::new_with_prefix(repomd);
+    for path in files_below(tree.path(), &[".rpm"])? {
+        hasher.update(path.strip_prefix(tree.path()).unwrap_or(&path).to_string_lossy().as_bytes());
+        hasher.update([0]);
+    }
+    Ok(hexadecimal(hasher))
+}

@@ -1,0 +1,379 @@
+//! The index of a tree to what it says. Every file is checked against the checksum that names it, and bounded.
+#![allow(clippy::disallowed_methods)] // the door to the index of a tree
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rpmrepo_metadata::utils::create_xml_reader;
+use rpmrepo_metadata::visitor::{FilelistsVisitor, PrimaryVisitor, RequirementData, parse_filelists, parse_primary};
+use rpmrepo_metadata::{
+    Checksum, CompsData, FileType, RepomdData, RepomdXml, RequirementType, UpdateRecord, UpdateinfoXml,
+};
+use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
+
+use crate::dist::error::DistError;
+use crate::dist::nevra::{Evr, Nevra};
+use crate::dist::relation::{Comparison, Relation};
+use crate::dist::repodata::REPOMD;
+use crate::dist::repodata::bounded::{MAX_OPEN_BYTES, unpacked};
+use crate::dist::universe::Package;
+
+/// The largest file that names the others; real ones have five kilobytes.
+pub const MAX_REPOMD_BYTES: u64 = 4 << 20;
+
+/// A checksum as metadata states it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Digested {
+    /// `sha256`, `sha512`, ..
+    pub kind: String,
+    /// In hexadecimal, small letters.
+    pub value: String,
+}
+
+/// One file of an index.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// `primary`, `group`, ..
+    pub kind: String,
+    /// Its path in the tree.
+    pub location: String,
+    /// Its checksum.
+    pub digest: Digested,
+    /// Its size, where that is said.
+    pub size: Option<u64>,
+    /// Its size when it is unpacked, where that is said.
+    pub open_size: Option<u64>,
+}
+
+/// What `repomd.xml` names.
+#[derive(Clone, Debug, Default)]
+pub struct Index {
+    /// In its order.
+    pub records: Vec<Record>,
+}
+
+impl Index {
+    /// Reads it from its bytes; `shown` is what people call it.
+    ///
+    /// # Errors
+    /// It is none, or names what cannot be in a tree.
+    pub fn parse(bytes: &[u8], shown: &str) -> Result<Self, DistError> {
+        let xml = unpacked(bytes, MAX_REPOMD_BYTES).map_err(|error| DistError::metadata(shown, error))?;
+        let data: RepomdData =
+            RepomdXml::read_data(create_xml_reader(xml)).map_err(|error| DistError::metadata(shown, error))?;
+        let mut index = Self::default();
+        for record in data.records() {
+            let location = record.location_href.to_string_lossy().into_owned();
+            if !is_inside(&location) {
+                let message = format!("it names the file `{}`, which is not in the tree", location.escape_debug());
+                return Err(DistError::metadata(shown, message));
+            }
+            index.records.push(Record {
+                kind: record.metadata_name.clone(),
+                location,
+                digest: digested(&record.checksum).ok_or_else(|| DistError::metadata(shown, "it has no checksums"))?,
+                size: record.size,
+                open_size: record.open_size,
+            });
+        }
+        if index.record("primary").is_none() {
+            return Err(DistError::metadata(shown, "it names no `primary`, the list of packages"));
+        }
+        Ok(index)
+    }
+
+    /// The file of a kind, or of one of others that say the same.
+    pub fn record(&self, kind: &str) -> Option<&Record> {
+        let ends = ["", "_gz", "_xz", "_zck"];
+        // What is compressed in chunks is for who fetches parts of it.
+        ends[..3].iter().find_map(|end| self.records.iter().find(|record| record.kind == format!("{kind}{end}")))
+    }
+}
+
+fn digested(checksum: &Checksum) -> Option<Digested> {
+    let (kind, value) = checksum.to_values().ok()?;
+    let plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+    plain.then(|| Digested { kind: kind.to_ascii_lowercase(), value: value.to_ascii_lowercase() })
+}
+
+/// Whether a path stays in the tree: metadata comes from anybody.
+pub fn is_inside(path: &str) -> bool {
+    let part = |part: &str| !part.is_empty() && part != "." && part != ".." && part.len() <= 255;
+    path.len() <= 1024
+        && !path.contains(['\0', '\\'])
+        && !path.chars().any(char::is_control)
+        && path.split('/').all(part)
+}
+
+/// The index of a tree that is here.
+#[derive(Debug)]
+pub struct Repository {
+    /// The tree.
+    pub tree: PathBuf,
+    /// What its `repomd.xml` names.
+    pub index: Index,
+}
+
+impl Repository {
+    /// Opens a tree.
+    ///
+    /// # Errors
+    /// It has no index, or one that cannot be read.
+    pub fn open(tree: &Path) -> Result<Self, DistError> {
+        let path = tree.join(REPOMD);
+        let mut bytes = Vec::new();
+        let read = File::open(&path).and_then(|file| file.take(MAX_REPOMD_BYTES).read_to_end(&mut bytes));
+        read.map_err(|error| DistError::file("read", &path, error))?;
+        let index = Index::parse(&bytes, &path.display().to_string())?;
+        Ok(Self { tree: tree.to_path_buf(), index })
+    }
+
+    /// A file of the index, checked and still packed.
+    fn bytes(&self, record: &Record) -> Result<Vec<u8>, DistError> {
+        let path = self.tree.join(&record.location);
+        let failed = |error| DistError::file("read", &path, error);
+        let mut bytes = Vec::new();
+        File::open(&path).and_then(|file| file.take(MAX_OPEN_BYTES).read_to_end(&mut bytes)).map_err(failed)?;
+        let found = digest(&record.digest.kind, &mut &bytes[..]).map_err(failed)?;
+        if found != record.digest.value {
+            return Err(DistError::metadata(path.display(), "its checksum is not the one that repomd.xml has"));
+        }
+        Ok(bytes)
+    }
+
+    /// Reads an XML file of the index with what takes it apart; none where there is no such file.
+    fn xml<T, E: std::fmt::Display>(
+        &self,
+        kind: &str,
+        read: impl FnOnce(&mut dyn io::BufRead) -> Result<T, E>,
+    ) -> Result<Option<T>, DistError> {
+        let Some(record) = self.index.record(kind) else { return Ok(None) };
+        let shown = self.tree.join(&record.location);
+        let failed = |error: &dyn std::fmt::Display| DistError::metadata(shown.display(), error);
+        let bytes = self.bytes(record)?;
+        let limit = record.open_size.unwrap_or(MAX_OPEN_BYTES).min(MAX_OPEN_BYTES);
+        let mut open = unpacked(&bytes[..], limit).map_err(|error| failed(&error))?;
+        read(&mut open).map(Some).map_err(|error| failed(&error))
+    }
+
+    /// All packages, in the order of the index; files only as far as `primary` has them.
+    ///
+    /// # Errors
+    /// The list cannot be read.
+    pub fn packages(&self) -> Result<Vec<Package>, DistError> {
+        let mut visitor = Packages::default();
+        self.xml("primary", |xml| {
+            let read = parse_primary(&mut create_xml_reader(xml), &mut visitor);
+            read.map_err(|error| error.to_string())
+        })?;
+        let shown = self.tree.display();
+        if let Some(fault) = visitor.fault {
+            return Err(DistError::metadata(shown, fault));
+        }
+        Ok(visitor.packages)
+    }
+
+    /// Which packages, by their checksums, have which of some files.
+    ///
+    /// # Errors
+    /// The list of files cannot be read.
+    pub fn owners(&self, files: &BTreeSet<Arc<str>>) -> Result<Vec<(String, Arc<str>)>, DistError> {
+        let mut visitor = Owners { wanted: files, package: String::new(), found: Vec::new() };
+        self.xml("filelists", |xml| {
+            let read = parse_filelists(&mut create_xml_reader(xml), &mut visitor);
+            read.map_err(|error| error.to_string())
+        })?;
+        Ok(visitor.found)
+    }
+
+    /// Groups, environments, categories.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn groups(&self) -> Result<Option<CompsData>, DistError> {
+        self.xml("group", |xml| {
+            let mut text = String::new();
+            io::Read::read_to_string(xml, &mut text).map_err(|error| error.to_string())?;
+            CompsData::from_xml(&text).map_err(|error| error.to_string())
+        })
+    }
+
+    /// Advisories.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn updates(&self) -> Result<Vec<UpdateRecord>, DistError> {
+        let read = self.xml("updateinfo", |xml| {
+            let mut reader = UpdateinfoXml::new_reader(create_xml_reader(xml));
+            let mut updates = Vec::new();
+            while let Some(update) = reader.read_update().map_err(|error| error.to_string())? {
+                updates.push(update);
+            }
+            Ok::<_, String>(updates)
+        })?;
+        Ok(read.unwrap_or_default())
+    }
+
+    /// Documents of modules, as one text.
+    ///
+    /// # Errors
+    /// They cannot be read.
+    pub fn modules(&self) -> Result<Option<String>, DistError> {
+        self.xml("modules", |xml| {
+            let mut text = String::new();
+            io::Read::read_to_string(xml, &mut text).map(|_| text)
+        })
+    }
+}
+
+/// The checksum of all that is read.
+///
+/// # Errors
+/// It cannot be read, or its kind is not known.
+pub fn digest(kind: &str, bytes: &mut dyn Read) -> io::Result<String> {
+    fn hash<D: Digest + io::Write>(mut hasher: D, bytes: &mut dyn Read) -> io::Result<String> {
+        io::copy(&mut BufReader::with_capacity(1 << 18, bytes), &mut hasher)?;
+        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+    match kind {
+        "sha256" => hash(Sha256::new(), bytes),
+        "sha512" => hash(Sha512::new(), bytes),
+        "sha384" => hash(Sha384::new(), bytes),
+        "sha224" => hash(Sha224::new(), bytes),
+        other => Err(io::Error::other(format!("checksums of the kind `{other}` are not trusted; sha256 is"))),
+    }
+}
+
+/// Takes packages as the parser meets them.
+#[derive(Default)]
+struct Packages {
+    packages: Vec<Package>,
+    names: BTreeSet<Arc<str>>,
+    fault: Option<String>,
+}
+
+impl Packages {
+    /// The same text once: a distribution says `noarch` ten thousand times.
+    fn shared(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(text) {
+            return Arc::clone(known);
+        }
+        let text: Arc<str> = text.into();
+        self.names.insert(Arc::clone(&text));
+        text
+    }
+
+    fn relation(&mut self, read: &RequirementData<'_>) -> Relation {
+        let comparison = read.flags.map(|flags| match flags {
+            RequirementType::LT => Comparison::Less,
+            RequirementType::LE => Comparison::LessOrEqual,
+            RequirementType::EQ => Comparison::Equal,
+            RequirementType::GE => Comparison::GreaterOrEqual,
+            RequirementType::GT => Comparison::Greater,
+        });
+        let version = comparison.zip(read.version).map(|(comparison, version)| {
+            let epoch = read.epoch.and_then(|epoch| epoch.parse().ok()).unwrap_or(0);
+            (
+                comparison,
+                Evr { epoch, version: self.shared(version), release: self.shared(read.release.unwrap_or_default()) },
+            )
+        });
+        Relation { name: self.shared(read.name), version }
+    }
+
+    fn add(&mut self, read: &RequirementData<'_>, to: impl Fn(&mut Package) -> &mut Vec<Relation>) {
+        let relation = self.relation(read);
+        if let Some(package) = self.packages.last_mut() {
+            to(package).push(relation);
+        }
+    }
+}
+
+impl PrimaryVisitor for Packages {
+    fn begin_package(&mut self, name: &str, arch: &str, checksum_type: &str, pkgid: &str) {
+        let (name, arch) = (self.shared(name), self.shared(arch));
+        let evr = Evr { epoch: 0, version: "".into(), release: "".into() };
+        let digest = Digested { kind: checksum_type.to_ascii_lowercase(), value: pkgid.to_ascii_lowercase() };
+        self.packages.push(Package::new(Nevra { name, evr, arch }, digest));
+    }
+
+    fn set_evr(&mut self, epoch: &str, version: &str, release: &str) {
+        let evr =
+            Evr { epoch: epoch.parse().unwrap_or(0), version: self.shared(version), release: self.shared(release) };
+        if let Some(package) = self.packages.last_mut() {
+            package.nevra.evr = evr;
+        }
+    }
+
+    fn set_size(&mut self, package: u64, installed: u64, _: u64) {
+        if let Some(last) = self.packages.last_mut() {
+            (last.size, last.installed) = (package, installed);
+        }
+    }
+
+    fn set_location(&mut self, href: &str, base: Option<&str>) {
+        if !is_inside(href) || base.is_some() {
+            let place = format!("{}{href}", base.unwrap_or_default());
+            self.fault.get_or_insert_with(|| {
+                format!("it has a package at `{}`, which is not in the tree", place.escape_debug())
+            });
+        }
+        if let Some(last) = self.packages.last_mut() {
+            href.clone_into(&mut last.location);
+        }
+    }
+
+    fn add_provide(&mut self, read: RequirementData<'_>) {
+        self.add(&read, |package| &mut package.provides);
+    }
+
+    fn add_require(&mut self, read: RequirementData<'_>) {
+        self.add(&read, |package| &mut package.requires);
+    }
+
+    fn add_conflict(&mut self, read: RequirementData<'_>) {
+        self.add(&read, |package| &mut package.conflicts);
+    }
+
+    fn add_obsolete(&mut self, read: RequirementData<'_>) {
+        self.add(&read, |package| &mut package.obsoletes);
+    }
+
+    fn add_recommend(&mut self, read: RequirementData<'_>) {
+        self.add(&read, |package| &mut package.recommends);
+    }
+
+    fn add_file(&mut self, _: FileType, path: &str) {
+        let path = self.shared(path);
+        if let Some(package) = self.packages.last_mut() {
+            package.files.push(path);
+        }
+    }
+}
+
+/// Looks for files.
+struct Owners<'w> {
+    wanted: &'w BTreeSet<Arc<str>>,
+    package: String,
+    found: Vec<(String, Arc<str>)>,
+}
+
+impl FilelistsVisitor for Owners<'_> {
+    fn begin_package(&mut self, pkgid: &str, _: &str, _: &str) {
+        self.package = pkgid.to_ascii_lowercase();
+    }
+
+    fn add_file(&mut self, _: FileType, path: &str) {
+        if let Some(path) = self.wanted.get(path) {
+            self.found.push((self.package.clone(), Arc::clone(path)));
+        }
+    }
+}
+
+/// The packages of an index by their places, for who copies them.
+pub fn by_location(packages: Vec<Package>) -> BTreeMap<String, Package> {
+    packages.into_iter().map(|package| (package.location.clone(), package)).collect()
+}

@@ -1,0 +1,167 @@
+//! A tree to its place: made beside it, and exchanged in one step, so that a reader sees the old one or the new one.
+//!
+//! `DIRECTORY/NAME` is a symbolic link to `DIRECTORY/.NAME-ID`. What it led to before stays until the next exchange, as
+//! `.NAME-previous`: who reads from it can finish, and the two can be compared.
+#![allow(clippy::disallowed_methods)] // the door to trees of packages
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use crate::dist::error::DistError;
+use crate::inventory::distribution::Links;
+use crate::write::Output;
+
+/// A tree that is being made. It is gone if it is dropped before it is exchanged.
+#[derive(Debug)]
+pub struct NewTree {
+    directory: PathBuf,
+    name: String,
+    path: PathBuf,
+    _lock: Output,
+}
+
+/// What an exchange did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exchanged {
+    /// There was none, or another.
+    New,
+    /// The tree was this one already.
+    Same,
+}
+
+impl NewTree {
+    /// Begins one; what an interrupted run left is taken away.
+    ///
+    /// # Errors
+    /// The directory cannot be written to, or another run is at work there.
+    pub fn begin(directory: &Path, name: &str) -> Result<Self, DistError> {
+        let lock = Output::open(directory, &[])?;
+        let path = directory.join(format!(".{name}-new"));
+        remove(&path)?;
+        make(&path)?;
+        Ok(Self { directory: directory.to_path_buf(), name: name.to_owned(), path, _lock: lock })
+    }
+
+    /// Where it is being made.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Brings a file in.
+    ///
+    /// # Errors
+    /// It cannot be linked in this way, or not copied.
+    pub fn bring(&self, from: &Path, location: &str, links: Links) -> Result<(), DistError> {
+        let to = self.path.join(location);
+        if let Some(folder) = to.parent() {
+            make(folder)?;
+        }
+        let refused = |kind, other| {
+            let (from, to) = (from.to_path_buf(), to.clone());
+            move |source| DistError::Link { kind, from, to, other, source }
+        };
+        match links {
+            // The name of a link is not what it leads to.
+            Links::Hard => {
+                let real = from.canonicalize().map_err(|error| DistError::file("read", from, error))?;
+                std::fs::hard_link(real, &to).map_err(refused("hard link", "symbolic"))
+            }
+            Links::Reflink => reflink(from, &to).map_err(refused("reflink", "hard")),
+            Links::Symbolic => {
+                let real = from.canonicalize().map_err(|error| DistError::file("read", from, error))?;
+                symlink(real, &to).map_err(|error| DistError::file("link", &to, error))
+            }
+            Links::Copy => std::fs::copy(from, &to).map(drop).map_err(|error| DistError::file("write", &to, error)),
+        }
+    }
+
+    /// Puts it in its place. `id` is of its content: a tree of the same id is the same.
+    ///
+    /// # Errors
+    /// It cannot be renamed; what was there stays.
+    pub fn exchange(self, id: &str) -> Result<Exchanged, DistError> {
+        let target = format!(".{}-{}", self.name, id.get(..16).unwrap_or(id));
+        let link = self.directory.join(&self.name);
+        let before = std::fs::read_link(&link).ok();
+        if before.as_deref() == Some(Path::new(&target)) && self.directory.join(&target).is_dir() {
+            return Ok(Exchanged::Same);
+        }
+        let path = self.directory.join(&target);
+        remove(&path)?;
+        std::fs::rename(&self.path, &path).map_err(|error| DistError::file("name", &path, error))?;
+        sync(&self.directory)?;
+        if let Some(before) = &before {
+            lead(&self.directory.join(format!(".{}-previous", self.name)), before)?;
+        }
+        lead(&link, Path::new(&target))?;
+        sync(&self.directory)?;
+        self.clean(&target, before.as_deref())?;
+        Ok(Exchanged::New)
+    }
+
+    /// Takes trees away that nothing leads to.
+    fn clean(&self, target: &str, before: Option<&Path>) -> Result<(), DistError> {
+        let failed = |error| DistError::file("read", &self.directory, error);
+        for entry in std::fs::read_dir(&self.directory).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let id = name.strip_prefix(&format!(".{}-", self.name));
+            let ours = id.is_some_and(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
+            if ours && name != target && before != Some(Path::new(&name)) {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Drop for NewTree {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next run.
+        let _ = remove(&self.path);
+    }
+}
+
+/// The tree before the last exchange, if there is one.
+pub fn previous(tree: &Path) -> Option<PathBuf> {
+    let name = tree.file_name()?.to_string_lossy().into_owned();
+    let path = tree.with_file_name(format!(".{name}-previous"));
+    path.is_dir().then_some(path)
+}
+
+/// Exchanges what a link leads to, in one step.
+fn lead(link: &Path, target: &Path) -> Result<(), DistError> {
+    let name = link.file_name().unwrap_or_default().to_string_lossy();
+    let new = link.with_file_name(format!(".{}.link", name.trim_start_matches('.')));
+    let failed = |error| DistError::file("link", link, error);
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    symlink(target, &new).map_err(failed)?;
+    std::fs::rename(&new, link).map_err(failed)
+}
+
+/// A new name is on the disk once its directory is.
+fn sync(directory: &Path) -> Result<(), DistError> {
+    File::open(directory).and_then(|file| file.sync_all()).map_err(|error| DistError::file("write", directory, error))
+}
+
+fn make(directory: &Path) -> Result<(), DistError> {
+    std::fs::create_dir_all(directory).map_err(|error| DistError::file("make", directory, error))
+}
+
+fn remove(directory: &Path) -> Result<(), DistError> {
+    match std::fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(DistError::file("remove", directory, error)),
+        _ => Ok(()),
+    }
+}
+
+fn reflink(from: &Path, to: &Path) -> io::Result<()> {
+    let (source, copy) = (File::open(from)?, File::create_new(to)?);
+    rustix::fs::ioctl_ficlone(&copy, &source)?;
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! All packages of a tree that run on one architecture, by what they provide.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use rpmrepo_metadata::CompsData;
+
+use crate::dist::error::DistError;
+use crate::dist::modular::{Kind, documents};
+use crate::dist::nevra::{Nevra, rank};
+use crate::dist::relation::{Comparison, Relation};
+use crate::dist::repodata::read::{Digested, Repository};
+
+/// A package as the index of its tree describes it.
+#[derive(Clone, Debug)]
+pub struct Package {
+    /// What it is.
+    pub nevra: Nevra,
+    /// The checksum of its file.
+    pub digest: Digested,
+    /// Its place in the tree.
+    pub location: String,
+    /// Bytes of the file.
+    pub size: u64,
+    /// Bytes on the disk of a machine.
+    pub installed: u64,
+    /// What it offers.
+    pub provides: Vec<Relation>,
+    /// What it cannot be without.
+    pub requires: Vec<Relation>,
+    /// What it cannot be with.
+    pub conflicts: Vec<Relation>,
+    /// What it stands instead of: packages by name.
+    pub obsoletes: Vec<Relation>,
+    /// What it is better with.
+    pub recommends: Vec<Relation>,
+    /// Files; those that packages are usually asked for.
+    pub files: Vec<Arc<str>>,
+}
+
+impl Package {
+    /// One that says nothing yet.
+    pub fn new(nevra: Nevra, digest: Digested) -> Self {
+        Self {
+            nevra,
+            digest,
+            location: String::new(),
+            size: 0,
+            installed: 0,
+            provides: Vec::new(),
+            requires: Vec::new(),
+            conflicts: Vec::new(),
+            obsoletes: Vec::new(),
+            recommends: Vec::new(),
+            files: Vec::new(),
+        }
+    }
+
+    /// What it is, as a relation that it meets.
+    fn itself(&self) -> Relation {
+        Relation { name: Arc::clone(&self.nevra.name), version: Some((Comparison::Equal, self.nevra.evr.clone())) }
+    }
+}
+
+/// The number of a package in its universe.
+pub type Id = u32;
+
+/// All packages of a tree that run on one architecture.
+#[derive(Debug, Default)]
+pub struct Universe {
+    /// The architecture.
+    pub arch: String,
+    /// By number.
+    pub packages: Vec<Package>,
+    /// Groups and environments.
+    pub groups: CompsData,
+    /// Streams of modules, as `NAME:STREAM`.
+    pub streams: BTreeSet<String>,
+    by_name: BTreeMap<Arc<str>, Vec<Id>>,
+    /// Whoever provides something of a name, each with what it is: the number of the relation.
+    by_capability: HashMap<Arc<str>, Vec<(Id, Relation)>>,
+    by_file: HashMap<Arc<str>, Vec<Id>>,
+}
+
+impl Universe {
+    /// Reads a tree.
+    ///
+    /// # Errors
+    /// It has no index, or one that cannot be used.
+    pub fn read(tree: &std::path::Path, arch: &str) -> Result<Self, DistError> {
+        let repository = Repository::open(tree)?;
+        let mut universe = Self::new(repository.packages()?, arch);
+        let missing = universe.files_wanted();
+        if !missing.is_empty() {
+            let numbers: BTreeMap<String, Id> =
+                universe.packages.iter().zip(0..).map(|(package, id)| (package.digest.value.clone(), id)).collect();
+            for (package, file) in repository.owners(&missing)? {
+                if let Some(id) = numbers.get(&package) {
+                    universe.by_file.entry(file).or_default().push(*id);
+                }
+            }
+        }
+        universe.groups = repository.groups()?.unwrap_or_default();
+        if let Some(text) = repository.modules()? {
+            let read = documents(&text, 0).map_err(|message| DistError::metadata(tree.display(), message))?;
+            for document in read {
+                if let Kind::Stream(stream) = document.kind {
+                    universe.streams.insert(format!("{}:{}", stream.module, stream.stream));
+                }
+            }
+        }
+        Ok(universe)
+    }
+
+    /// Of these packages, those that run on an architecture.
+    pub fn new(packages: Vec<Package>, arch: &str) -> Self {
+        let mut universe = Self { arch: arch.to_owned(), ..Self::default() };
+        universe.packages = packages.into_iter().filter(|package| rank(&package.nevra.arch, arch).is_some()).collect();
+        for (package, id) in universe.packages.iter().zip(0..) {
+            universe.by_name.entry(Arc::clone(&package.nevra.name)).or_default().push(id);
+            // Packages provide themselves, and say so; not all do.
+            let itself = package.itself();
+            let capabilities = &mut universe.by_capability;
+            if !package.provides.contains(&itself) {
+                capabilities.entry(Arc::clone(&itself.name)).or_default().push((id, itself));
+            }
+            for provided in &package.provides {
+                capabilities.entry(Arc::clone(&provided.name)).or_default().push((id, provided.clone()));
+            }
+            for file in &package.files {
+                universe.by_file.entry(Arc::clone(file)).or_default().push(id);
+            }
+        }
+        universe
+    }
+
+    /// Files that some package wants and that are not among those that we have: others have to be looked for.
+    fn files_wanted(&self) -> BTreeSet<Arc<str>> {
+        let mut wanted = BTreeSet::new();
+        for package in &self.packages {
+            let relations = [&package.requires, &package.conflicts, &package.recommends].into_iter().flatten();
+            for relation in relations {
+                if relation.name.starts_with('(') {
+                    // Paths in a formula end where its words do.
+                    let words = relation.name.split([' ', '(', ')']).filter(|word| word.starts_with('/'));
+                    wanted.extend(words.map(Arc::from));
+                } else if relation.is_file() {
+                    wanted.insert(Arc::clone(&relation.name));
+                }
+            }
+        }
+        wanted.retain(|file| !self.by_file.contains_key(file) && !self.by_capability.contains_key(file));
+        wanted
+    }
+
+    /// The package of a number.
+    pub fn package(&self, id: Id) -> &Package {
+        &self.packages[id as usize]
+    }
+
+    /// The packages of a name.
+    pub fn named(&self, name: &str) -> &[Id] {
+        self.by_name.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// All names, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.by_name.keys().map(|name| &**name)
+    }
+
+    /// Who meets a relation, each once, in the order of numbers.
+    pub fn providers(&self, wanted: &Relation) -> Vec<Id> {
+        let capabilities = self.by_capability.get(&wanted.name).into_iter().flatten();
+        let mut found: Vec<Id> = capabilities.filter(|(_, has)| wanted.meets(has)).map(|(id, _)| *id).collect();
+        if wanted.is_file() {
+            found.extend(self.by_file.get(&wanted.name).into_iter().flatten());
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// Packages that a relation of the kind `Obsoletes` speaks of: by name, not by what they provide.
+    pub fn obsoleted(&self, relation: &Relation) -> impl Iterator<Item = Id> {
+        let ids = self.named(&relation.name).iter().copied();
+        ids.filter(move |id| relation.meets(&self.package(*id).itself()))
+    }
+
+    /// Orders packages as they are preferred where one is as good as the other: those of the name that is wanted, those
+    /// of the machine's own architecture, newer ones, and then by name.
+    pub fn prefer(&self, ids: &mut [Id], name: &str) {
+        ids.sort_by(|one, other| {
+            let (a, b) = (&self.package(*one).nevra, &self.package(*other).nevra);
+            let rank = |nevra: &Nevra| rank(&nevra.arch, &self.arch).unwrap_or(usize::MAX);
+            let other_name = |nevra: &Nevra| *nevra.name != *name;
+            let order = other_name(a).cmp(&other_name(b)).then_with(|| rank(a).min(1).cmp(&rank(b).min(1)));
+            let order = order.then_with(|| if a.name == b.name { b.evr.cmp(&a.evr) } else { a.name.cmp(&b.name) });
+            order.then_with(|| rank(a).cmp(&rank(b))).then(one.cmp(other))
+        });
+    }
+}
