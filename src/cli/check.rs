@@ -3,7 +3,7 @@
 use crate::assemble::check_hosts;
 use crate::cli::args::printed::Format;
 #[cfg(feature = "dist")]
-use crate::cli::dist::check_packages;
+use crate::cli::dist::check::tell;
 use crate::cli::session::{Failure, Session};
 use crate::lint;
 
@@ -16,7 +16,7 @@ pub fn run(session: &mut Session) -> Result<(), Failure> {
     session.boot_plan(&generation)?;
     #[cfg(feature = "dist")]
     if !session.diagnostics.has_errors() {
-        check_packages(session, &generation)?;
+        tell(session, &generation)?;
     }
     if !session.diagnostics.has_errors() {
         // What is broken is no sign of what was meant.

@@ -23,3 +23,19 @@ pub fn columns(rows: &[Vec<String>]) -> String {
 fn on_one_line(cell: &str) -> String {
     cell.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
+
+/// Bytes for people.
+pub fn bytes(bytes: u64) -> String {
+    let units = ["kB", "MB", "GB", "TB"];
+    #[allow(clippy::cast_precision_loss)] // three digits are shown
+    let mut value = bytes as f64 / 1000.0;
+    if value < 1.0 {
+        return format!("{bytes} B");
+    }
+    let mut unit = 0;
+    while value >= 1000.0 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if value < 10.0 { format!("{value:.1} {}", units[unit]) } else { format!("{value:.0} {}", units[unit]) }
+}

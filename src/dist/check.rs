@@ -83,12 +83,22 @@ impl Trees {
     }
 }
 
+/// How much was held against trees.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Checked {
+    /// Hosts.
+    pub hosts: usize,
+    /// Different lists of packages that they have.
+    pub lists: usize,
+}
+
 /// Reports everything that hosts ask for and cannot install.
 ///
 /// # Errors
 /// A tree is there and cannot be read.
-pub fn check(generation: &Generation, directory: &Path, diagnostics: &mut Diagnostics) -> Result<Trees, DistError> {
+pub fn check(generation: &Generation, directory: &Path, diagnostics: &mut Diagnostics) -> Result<Checked, DistError> {
     let mut trees = Trees::default();
+    let mut checked = Checked::default();
     let mut told = BTreeSet::new();
     for group in groups(generation) {
         match trees.universe(generation, directory, group.distribution, &group.arch)? {
@@ -98,6 +108,8 @@ pub fn check(generation: &Generation, directory: &Path, diagnostics: &mut Diagno
                 let names: Vec<HostName> = group.hosts.iter().map(|host| host.name.clone()).collect();
                 found.name_hosts(&counted(&names));
                 diagnostics.append(found);
+                checked.lists += 1;
+                checked.hosts += group.hosts.len();
             }
             None if told.insert((group.distribution, Arc::clone(&group.arch))) => {
                 diagnostics.push(not_built(generation, &group));
@@ -105,7 +117,7 @@ pub fn check(generation: &Generation, directory: &Path, diagnostics: &mut Diagno
             None => {}
         }
     }
-    Ok(trees)
+    Ok(checked)
 }
 
 fn not_built(generation: &Generation, group: &Group) -> Diagnostic {

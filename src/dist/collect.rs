@@ -10,6 +10,7 @@ use crate::dist::cache::Cache;
 use crate::dist::error::{DistError, PackageFault};
 use crate::dist::groups::{merge, parse};
 use crate::dist::modular::{Document, documents};
+use crate::dist::package::Package;
 use crate::dist::place::Place;
 use crate::dist::repodata::REPOMD;
 use crate::dist::repodata::read::Repository;
@@ -66,7 +67,7 @@ pub struct Reading<'r> {
 /// A source is not here, or something in it cannot be read.
 pub fn collect(place: Place, arch: &str, inventory: &Inventory, reading: &Reading) -> Result<Collected, DistError> {
     let mut collected = Collected::default();
-    let mut files: Vec<(usize, PathBuf)> = Vec::new();
+    let mut files: Vec<Listed> = Vec::new();
     for (path, _) in &place.build.groups {
         let path = place.directory.join(path);
         merge(&mut collected.groups, groups_of(&path)?);
@@ -77,10 +78,18 @@ pub fn collect(place: Place, arch: &str, inventory: &Inventory, reading: &Readin
             Origin::Repository(_) | Origin::Distribution(_) => indexed(&directory, number, &mut collected)?,
             Origin::Directory(_) | Origin::Roll(_) => loose(&directory, number, &mut collected)?,
         };
-        files.extend(paths.into_iter().map(|path| (number, path)));
+        files.extend(paths);
     }
     read_all(files, reading, &mut collected)?;
     Ok(collected)
+}
+
+/// A file that should be a package.
+struct Listed {
+    source: usize,
+    path: PathBuf,
+    /// SHA-256, where an index says it.
+    sha256: Option<String>,
 }
 
 /// Where the packages of a source are.
@@ -124,7 +133,7 @@ fn there(directory: PathBuf, source: &str, distribution: &str) -> Result<PathBuf
 }
 
 /// The packages that the index of a tree names.
-fn indexed(tree: &Path, source: usize, collected: &mut Collected) -> Result<Vec<PathBuf>, DistError> {
+fn indexed(tree: &Path, source: usize, collected: &mut Collected) -> Result<Vec<Listed>, DistError> {
     let repository = Repository::open(tree)?;
     if let Some(groups) = repository.groups()? {
         merge(&mut collected.groups, groups);
@@ -138,11 +147,16 @@ fn indexed(tree: &Path, source: usize, collected: &mut Collected) -> Result<Vec<
         collected.documents.extend(modules_of(&text, tree, source)?);
     }
     let packages = repository.packages()?;
-    Ok(packages.into_iter().map(|package| tree.join(package.location)).collect())
+    let listed = |package: Package| Listed {
+        source,
+        path: tree.join(package.location),
+        sha256: (package.digest.kind == "sha256").then_some(package.digest.value),
+    };
+    Ok(packages.into_iter().map(listed).collect())
 }
 
 /// All packages below a directory, whatever else is there.
-fn loose(directory: &Path, source: usize, collected: &mut Collected) -> Result<Vec<PathBuf>, DistError> {
+fn loose(directory: &Path, source: usize, collected: &mut Collected) -> Result<Vec<Listed>, DistError> {
     for name in GROUP_FILES {
         let path = directory.join(name);
         if path.is_file() {
@@ -154,7 +168,8 @@ fn loose(directory: &Path, source: usize, collected: &mut Collected) -> Result<V
         let text = text_of(&modules)?;
         collected.documents.extend(modules_of(&text, &modules, source)?);
     }
-    Ok(files_below(directory, &[".rpm"])?)
+    let files = files_below(directory, &[".rpm"])?.into_iter();
+    Ok(files.map(|path| Listed { source, path, sha256: None }).collect())
 }
 
 fn modules_of(text: &str, path: &Path, source: usize) -> Result<Vec<Document>, DistError> {
@@ -169,10 +184,10 @@ fn text_of(path: &Path) -> Result<String, DistError> {
     String::from_utf8(read_file(path)?).map_err(|_| DistError::metadata(path.display(), "it is not UTF-8"))
 }
 
-fn read_all(files: Vec<(usize, PathBuf)>, reading: &Reading, collected: &mut Collected) -> Result<(), DistError> {
+fn read_all(files: Vec<Listed>, reading: &Reading, collected: &mut Collected) -> Result<(), DistError> {
     let (done, all) = (AtomicUsize::new(0), files.len());
-    let read = files.into_par_iter().map(|(source, path)| {
-        let found = reading.cache.package(&path, reading.keys)?;
+    let read = files.into_par_iter().with_max_len(1).map(|Listed { source, path, sha256 }| {
+        let found = reading.cache.package(&path, reading.keys, sha256.as_deref())?;
         (reading.progress)(done.fetch_add(1, Ordering::Relaxed) + 1, all);
         let fault = match found {
             Ok(indexed) if is_named(&path, &indexed.nevra.file_name()) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::dist::nevra::Evr;
-use crate::dist::universe::Package;
+use crate::dist::package::Package;
 
 /// What happened to the packages of one name and architecture.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

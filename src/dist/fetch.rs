@@ -14,7 +14,7 @@ use crate::dist::error::DistError;
 
 /// How long a connection may take, and how long nothing may come.
 const CONNECT: Duration = Duration::from_secs(30);
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 /// How often a link to elsewhere is followed.
 const MAX_REDIRECTS: u32 = 10;
 

@@ -45,6 +45,21 @@ pub struct Indexed {
     pub built: u64,
     /// Which keys its signature was checked with; empty if with none.
     pub keys: String,
+    /// Where its entries are kept; the cache knows.
+    pub kept: Kept,
+}
+
+/// Where the entries of a package are kept.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Kept {
+    /// The file.
+    pub pack: String,
+    /// Where they begin in it.
+    pub start: u64,
+    /// How many bytes each has.
+    pub lengths: [u32; 3],
+    /// SHA-256 of each.
+    pub digests: [String; 3],
 }
 
 /// What the metadata of a repository says of a package, as it stands there.
@@ -54,11 +69,16 @@ pub struct Entries {
     pub texts: [String; 3],
 }
 
-/// Reads a package, and checks its checksums and its signature.
+/// Reads a package, and checks its checksums and its signature. `expected` is SHA-256 of the whole file, where an index has
+/// it, which says more than the checksums inside.
 ///
 /// # Errors
 /// The outer one is the disk's, the inner one the package's.
-pub fn read(path: &Path, keys: &Keys) -> std::io::Result<Result<(Indexed, Entries), PackageFault>> {
+pub fn read(
+    path: &Path,
+    keys: &Keys,
+    expected: Option<&str>,
+) -> std::io::Result<Result<(Indexed, Entries), PackageFault>> {
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
     let head = match read_head(&mut file) {
@@ -75,7 +95,7 @@ pub fn read(path: &Path, keys: &Keys) -> std::io::Result<Result<(Indexed, Entrie
         return Ok(Err(fault));
     }
     let (mut whole, mut payload) = (Sha256::new_with_prefix(&head), Sha256::new());
-    let expected = payload_digest(&metadata);
+    let inside = payload_digest(&metadata).filter(|_| expected.is_none());
     let mut buffer = vec![0; 1 << 18];
     let mut read = head.len() as u64;
     loop {
@@ -85,17 +105,21 @@ pub fn read(path: &Path, keys: &Keys) -> std::io::Result<Result<(Indexed, Entrie
         }
         read += count as u64;
         whole.update(&buffer[..count]);
-        if expected.is_some() {
+        if inside.is_some() {
             payload.update(&buffer[..count]);
         }
     }
     if read != size {
         return Ok(Err(PackageFault::Size { expected: size, found: read }));
     }
-    if expected.is_some_and(|expected| expected != hexadecimal(payload)) {
+    if inside.is_some_and(|inside| inside != hexadecimal(payload)) {
         return Ok(Err(PackageFault::Damaged("payload")));
     }
-    Ok(describe(&metadata, hexadecimal(whole), size, keys))
+    let whole = hexadecimal(whole);
+    if expected.is_some_and(|expected| expected != whole) {
+        return Ok(Err(PackageFault::Unlisted));
+    }
+    Ok(describe(&metadata, whole, size, keys))
 }
 
 /// SHA-256 as it is written.
@@ -247,7 +271,7 @@ fn describe(
         MetadataError::RpmReadError(error) => header_fault(&error),
         other => PackageFault::Header(other.to_string()),
     })?;
-    Ok((Indexed { nevra, sha256, size, built, keys: keys.digest.clone() }, Entries { texts }))
+    Ok((Indexed { nevra, sha256, size, built, keys: keys.digest.clone(), kept: Kept::default() }, Entries { texts }))
 }
 
 fn nevra(metadata: &PackageMetadata) -> Result<Nevra, PackageFault> {

@@ -12,11 +12,12 @@ use serde::Serialize;
 use crate::dist::error::DistError;
 use crate::dist::fetch::{Fetcher, Refused, shown};
 use crate::dist::header::hexadecimal;
-use crate::dist::repodata::read::{Digested, Index, MAX_REPOMD_BYTES, Repository, is_inside};
+use crate::dist::package::Digested;
+use crate::dist::package::Package;
+use crate::dist::repodata::read::{Index, MAX_REPOMD_BYTES, Repository, is_inside};
 use crate::dist::repodata::{FOLDER, REPOMD};
 use crate::dist::transfer::{Wanted, fetch};
 use crate::dist::tree::{Exchanged, NewTree};
-use crate::dist::universe::Package;
 use crate::inventory::distribution::Links;
 use crate::source::files_below;
 

@@ -22,6 +22,7 @@ pub mod header;
 pub mod mirror;
 pub mod modular;
 pub mod nevra;
+pub mod package;
 pub mod place;
 pub mod relation;
 pub mod repodata;

@@ -97,7 +97,7 @@ impl Nevra {
 
     /// Where it lies in a tree: a folder for each first letter keeps folders small.
     pub fn location(&self) -> String {
-        let first = self.name.chars().next().map(|first| first.to_ascii_lowercase()).unwrap_or('_');
+        let first = self.name.chars().next().map_or('_', |first| first.to_ascii_lowercase());
         format!("Packages/{first}/{}", self.file_name())
     }
 

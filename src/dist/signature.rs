@@ -1,4 +1,4 @@
-//! The site's keys, and whether they signed a package. The keys are OpenPGP certificates in ASCII.
+//! The site's keys, and whether they signed a package. The keys are certificates of `OpenPGP` in ASCII.
 
 use std::path::{Path, PathBuf};
 
@@ -35,8 +35,11 @@ impl Keys {
         Ok(Self { verifier: Some(verifier), digest: format!("{:x}", hasher.finalize()) })
     }
 
-    /// What is wrong with the signature of a package; nothing where signatures are not looked at. A signature is that of
-    /// the header, and the header holds the checksum of all else.
+    /// Looks at the signature of a package, where the site has keys. It is that of the header, and the header holds the
+    /// checksum of all else.
+    ///
+    /// # Errors
+    /// There is none, or it is not that of one of the keys.
     pub fn check(&self, metadata: &PackageMetadata) -> Result<(), PackageFault> {
         let Some(verifier) = &self.verifier else { return Ok(()) };
         match metadata.raw_signatures() {

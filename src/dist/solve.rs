@@ -395,9 +395,8 @@ fn clauses(relation: &Relation, universe: &Universe, holds: bool) -> Vec<Vec<Lit
 mod tests {
     use super::*;
     use crate::dist::nevra::{Evr, Nevra};
+    use crate::dist::package::{Digested, Package};
     use crate::dist::relation::Comparison;
-    use crate::dist::repodata::read::Digested;
-    use crate::dist::universe::Package;
 
     fn relation(text: &str) -> Relation {
         let words: Vec<&str> = text.split(' ').collect();

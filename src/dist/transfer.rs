@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use crate::dist::error::DistError;
 use crate::dist::fetch::{Fetcher, Refused, shown};
+use crate::dist::package::Digested;
 use crate::dist::repodata::bounded::MAX_OPEN_BYTES;
-use crate::dist::repodata::read::{Digested, digest};
+use crate::dist::repodata::read::digest;
 
 /// How often a file is asked for that does not come whole.
 const ATTEMPTS: u32 = 5;

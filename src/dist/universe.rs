@@ -8,59 +8,9 @@ use rpmrepo_metadata::CompsData;
 use crate::dist::error::DistError;
 use crate::dist::modular::{Kind, documents};
 use crate::dist::nevra::{Nevra, rank};
-use crate::dist::relation::{Comparison, Relation};
-use crate::dist::repodata::read::{Digested, Repository};
-
-/// A package as the index of its tree describes it.
-#[derive(Clone, Debug)]
-pub struct Package {
-    /// What it is.
-    pub nevra: Nevra,
-    /// The checksum of its file.
-    pub digest: Digested,
-    /// Its place in the tree.
-    pub location: String,
-    /// Bytes of the file.
-    pub size: u64,
-    /// Bytes on the disk of a machine.
-    pub installed: u64,
-    /// What it offers.
-    pub provides: Vec<Relation>,
-    /// What it cannot be without.
-    pub requires: Vec<Relation>,
-    /// What it cannot be with.
-    pub conflicts: Vec<Relation>,
-    /// What it stands instead of: packages by name.
-    pub obsoletes: Vec<Relation>,
-    /// What it is better with.
-    pub recommends: Vec<Relation>,
-    /// Files; those that packages are usually asked for.
-    pub files: Vec<Arc<str>>,
-}
-
-impl Package {
-    /// One that says nothing yet.
-    pub fn new(nevra: Nevra, digest: Digested) -> Self {
-        Self {
-            nevra,
-            digest,
-            location: String::new(),
-            size: 0,
-            installed: 0,
-            provides: Vec::new(),
-            requires: Vec::new(),
-            conflicts: Vec::new(),
-            obsoletes: Vec::new(),
-            recommends: Vec::new(),
-            files: Vec::new(),
-        }
-    }
-
-    /// What it is, as a relation that it meets.
-    fn itself(&self) -> Relation {
-        Relation { name: Arc::clone(&self.nevra.name), version: Some((Comparison::Equal, self.nevra.evr.clone())) }
-    }
-}
+use crate::dist::package::Package;
+use crate::dist::relation::Relation;
+use crate::dist::repodata::read::Repository;
 
 /// The number of a package in its universe.
 pub type Id = u32;

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::Inventory;
 use crate::inventory::action::{BootAction, Distribution, Loaders, Media, Steps, Way, Words, is_plain_path};
-use crate::inventory::distribution::{self, build};
+use crate::inventory::check_distributions;
+use crate::inventory::distribution::build;
 use crate::inventory::platform::target;
 use crate::inventory::table::{Table, named};
 use crate::inventory::value::{within, word};
@@ -49,7 +50,7 @@ pub fn distributions(table: &mut Table, diagnostics: &mut Diagnostics) -> BTreeM
         table.finish(diagnostics);
         read.insert(name, Distribution { target, media: all, by_arch, build, span });
     }
-    distribution::check(&read, diagnostics);
+    check_distributions::check(&read, diagnostics);
     read
 }
 

@@ -2,12 +2,10 @@
 //!
 //! Read here and checked against the rest of the inventory; [`crate::dist`] builds from it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::inventory::action::Distribution;
 use crate::inventory::platform::plain_word;
 use crate::inventory::table::{Table, Value};
 use crate::inventory::value::{within, word};
@@ -40,7 +38,7 @@ pub struct Build {
     pub streams: Option<Vec<Pattern>>,
     /// Files of groups (comps) that the site adds.
     pub groups: Vec<(PathBuf, Span)>,
-    /// Public keys (OpenPGP, in ASCII) that packages have to be signed with; with none, signatures are not looked at.
+    /// Public keys (`OpenPGP`, in ASCII) that packages have to be signed with; with none, signatures are not looked at.
     pub keys: Vec<(PathBuf, Span)>,
     /// What is done with packages that are damaged, misnamed or not signed.
     pub faulty: Faulty,
@@ -91,6 +89,39 @@ pub struct Pin {
     pub version: Option<Pattern>,
     /// Where it is declared.
     pub span: Span,
+}
+
+impl Faulty {
+    /// The words for them in an inventory.
+    pub const NAMES: [&'static str; 2] = ["leave-out", "refuse"];
+    const ALL: [Self; 2] = [Self::LeaveOut, Self::Refuse];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+}
+
+impl Links {
+    /// The words for them in an inventory.
+    pub const NAMES: [&'static str; 4] = ["hard", "reflink", "symbolic", "copy"];
+    const ALL: [Self; 4] = [Self::Hard, Self::Reflink, Self::Symbolic, Self::Copy];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+}
+
+impl Compression {
+    /// The words for them in an inventory.
+    pub const NAMES: [&'static str; 2] = ["gzip", "zstd"];
+    const ALL: [Self; 2] = [Self::Gzip, Self::Zstd];
+
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
 }
 
 /// What is done with packages that are damaged, misnamed or not signed.
@@ -199,20 +230,9 @@ pub fn build(name: &DistributionName, table: &mut Table, diagnostics: &mut Diagn
         streams: patterns(table, "streams", diagnostics),
         groups: paths(table, "groups", diagnostics),
         keys: paths(table, "keys", diagnostics),
-        faulty: match word(table, "faulty", &["leave-out", "refuse"], diagnostics).as_deref() {
-            Some("refuse") => Faulty::Refuse,
-            _ => Faulty::LeaveOut,
-        },
-        links: match word(table, "links", &["hard", "reflink", "symbolic", "copy"], diagnostics).as_deref() {
-            Some("reflink") => Links::Reflink,
-            Some("symbolic") => Links::Symbolic,
-            Some("copy") => Links::Copy,
-            _ => Links::Hard,
-        },
-        compression: match word(table, "compression", &["gzip", "zstd"], diagnostics).as_deref() {
-            Some("zstd") => Compression::Zstd,
-            _ => Compression::Gzip,
-        },
+        faulty: one_of(table, "faulty", &Faulty::NAMES, Faulty::ALL, diagnostics),
+        links: one_of(table, "links", &Links::NAMES, Links::ALL, diagnostics),
+        compression: one_of(table, "compression", &Compression::NAMES, Compression::ALL, diagnostics),
     };
     let key = speaks?;
     if !table.has("sources") {
@@ -223,6 +243,19 @@ pub fn build(name: &DistributionName, table: &mut Table, diagnostics: &mut Diagn
     }
     check_pins(&build, diagnostics);
     Some(build)
+}
+
+/// What a word stands for; the first where there is none.
+fn one_of<T: Copy + Default, const N: usize>(
+    table: &mut Table,
+    key: &'static str,
+    names: &[&'static str],
+    all: [T; N],
+    diagnostics: &mut Diagnostics,
+) -> T {
+    let found = word(table, key, names, diagnostics);
+    let number = found.and_then(|found| names.iter().position(|name| *name == found));
+    number.and_then(|number| all.get(number).copied()).unwrap_or_default()
 }
 
 fn sources(table: &mut Table, diagnostics: &mut Diagnostics) -> Vec<PackageSource> {
@@ -384,60 +417,4 @@ fn check_pins(build: &Build, diagnostics: &mut Diagnostics) {
         );
         diagnostics.push(fault.maybe_hint(suggestion(source, known.iter().copied())));
     }
-}
-
-/// Reports distributions that are sources and that are not there, not built, or built of themselves.
-pub fn check(distributions: &BTreeMap<DistributionName, Distribution>, diagnostics: &mut Diagnostics) {
-    for (name, distribution) in distributions {
-        let Some(build) = &distribution.build else { continue };
-        for source in &build.sources {
-            let Origin::Distribution(other) = &source.origin else { continue };
-            match distributions.get(other.as_str()) {
-                None => {
-                    let fault = Diagnostic::error(source.span, format!("there is no distribution `{other}`"));
-                    let known: Vec<_> = distributions.keys().map(DistributionName::as_str).collect();
-                    diagnostics.push(fault.maybe_hint(suggestion(other.as_str(), known)));
-                }
-                Some(found) if found.build.is_none() => {
-                    let message =
-                        format!("the distribution `{other}` has no `sources`, so `{name}` cannot be built from it");
-                    diagnostics.push(Diagnostic::error(source.span, message).related(found.span, "that distribution"));
-                }
-                Some(_) => {}
-            }
-        }
-        if let Some(way) = way_back(name, distributions) {
-            let drawn: Vec<_> = way.iter().map(DistributionName::as_str).collect();
-            let message = format!("the distribution `{name}` is built of itself: {}", drawn.join(" <- "));
-            diagnostics.push(Diagnostic::error(distribution.span, message));
-        }
-    }
-}
-
-/// The distributions that one is built of, directly.
-fn parents(name: &DistributionName, distributions: &BTreeMap<DistributionName, Distribution>) -> Vec<DistributionName> {
-    let build = distributions.get(name.as_str()).and_then(|found| found.build.as_ref());
-    let origins = build.into_iter().flat_map(|build| build.sources.iter().map(|source| source.origin.clone()));
-    origins.filter_map(|origin| if let Origin::Distribution(name) = origin { Some(name) } else { None }).collect()
-}
-
-/// A way from a distribution through its sources back to itself.
-fn way_back(
-    start: &DistributionName,
-    distributions: &BTreeMap<DistributionName, Distribution>,
-) -> Option<Vec<DistributionName>> {
-    let mut seen = BTreeSet::new();
-    let mut ways = vec![vec![start.clone()]];
-    while let Some(way) = ways.pop() {
-        for parent in parents(way.last()?, distributions) {
-            let longer = [way.clone(), vec![parent.clone()]].concat();
-            if parent == *start {
-                return Some(longer);
-            }
-            if seen.insert(parent) {
-                ways.push(longer);
-            }
-        }
-    }
-    None
 }

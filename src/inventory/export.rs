@@ -2,13 +2,17 @@
 //!
 //! It has the keys of the TOML form, so that what is written can be read.
 
+use std::path::PathBuf;
+
 use serde_json::{Map, Value, json};
 
 use crate::attribute::{Layer, Value as AttributeValue};
 use crate::inventory::action::{Distribution, Media};
 use crate::inventory::address::colons;
+use crate::inventory::distribution::{Build, Origin, PackageSource, Pattern, Pin};
 use crate::inventory::network::Network;
 use crate::inventory::{Host, Interface, Inventory, Link};
+use crate::source::Span;
 use crate::text::TemplateText;
 
 /// An object of those members that there are.
@@ -115,6 +119,62 @@ fn media(media: &Media) -> Map<String, Value> {
     parts.as_object().cloned().unwrap_or_default()
 }
 
+/// An empty list says that nothing fits, none that all do.
+fn all_of(patterns: &[Pattern]) -> Value {
+    Value::Array(patterns.iter().map(text).collect())
+}
+
+fn paths(paths: &[(PathBuf, Span)]) -> Option<Value> {
+    list(paths.iter().map(|(path, _)| path.display()))
+}
+
+fn package_source(source: &PackageSource) -> Value {
+    let origin = |key: &str| match (&source.origin, key) {
+        (Origin::Repository(url), "url") => Some(text(url)),
+        (Origin::Directory(path), "directory") => Some(text(path.display())),
+        (Origin::Distribution(name), "distribution") => Some(text(name)),
+        (Origin::Roll(name), "roll") => Some(text(name)),
+        _ => None,
+    };
+    object([
+        ("name", Some(text(&source.name))),
+        ("url", origin("url")),
+        ("directory", origin("directory")),
+        ("distribution", origin("distribution")),
+        ("roll", origin("roll")),
+        ("priority", Some(Value::from(source.priority))),
+        ("exclude", list(&source.exclude)),
+        ("only", source.only.as_deref().map(all_of)),
+    ])
+}
+
+fn pin(pin: &Pin) -> Value {
+    object([("source", pin.source.as_ref().map(text)), ("version", pin.version.as_ref().map(text))])
+}
+
+/// How the tree of a distribution is built.
+fn build(build: &Build) -> Value {
+    let several = build.several.iter().map(|(pattern, number)| (pattern.to_string(), Value::from(*number)));
+    let pins = build.pins.iter().map(|found| (found.packages.to_string(), pin(found)));
+    let some = |members: Map<String, Value>| (!members.is_empty()).then_some(Value::Object(members));
+    object([
+        ("sources", Some(Value::Array(build.sources.iter().map(package_source).collect()))),
+        ("arches", list(build.arches.iter().map(|(arch, _)| arch))),
+        ("tree", Some(text(build.tree.display()))),
+        ("mirror", Some(text(build.mirror.display()))),
+        ("exclude", list(&build.exclude)),
+        ("several", some(several.collect())),
+        ("multilib", list(&build.multilib)),
+        ("pins", some(pins.collect())),
+        ("streams", build.streams.as_deref().map(all_of)),
+        ("groups", paths(&build.groups)),
+        ("keys", paths(&build.keys)),
+        ("faulty", Some(text(build.faulty.name()))),
+        ("links", Some(text(build.links.name()))),
+        ("compression", Some(text(build.compression.name()))),
+    ])
+}
+
 fn distribution(distribution: &Distribution) -> Value {
     let mut members = media(&distribution.media);
     members.extend(distribution.target.as_ref().map(|target| ("target".to_owned(), text(target))));
@@ -122,6 +182,9 @@ fn distribution(distribution: &Distribution) -> Value {
         distribution.by_arch.iter().map(|(arch, parts)| (arch.clone(), Value::Object(media(parts)))).collect();
     if !by_arch.is_empty() {
         members.insert("arch".to_owned(), Value::Object(by_arch));
+    }
+    if let Some(Value::Object(keys)) = distribution.build.as_ref().map(build) {
+        members.extend(keys);
     }
     Value::Object(members)
 }

@@ -8,6 +8,7 @@ pub mod actions;
 pub mod address;
 pub mod attributes;
 pub mod check;
+pub mod check_distributions;
 pub mod check_networks;
 pub mod context;
 pub mod distribution;

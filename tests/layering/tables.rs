@@ -91,6 +91,8 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ]),
     ("simulate", &["boot", "dhcp", "emit", "files", "generation", "inventory", "name"]),
     ("readers", &[]),
+    // packages: the tree that hosts install from, and what they ask of it
+    ("dist", &["diagnostic", "generation", "inventory", "name", "profile", "source", "write"]),
     // the server: what is below `server::http` knows nothing of HTTP's types
     ("store", &["boot", "name"]),
     // machines know nothing of kgen but what it sends; a test compares with what writes their scripts
@@ -106,7 +108,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ]),
     // the program
     ("cli", &[
-        "assemble", "attribute", "boot", "compare", "compile", "description", "dhcp", "diagnostic", "emit", "emit::template", "eval", "expand",
+        "assemble", "attribute", "boot", "compare", "compile", "description", "dhcp", "diagnostic", "dist", "emit", "emit::template", "eval", "expand",
         "explain", "files", "generation", "inventory", "lint", "name", "picture", "profile", "readers", "server",
         "server::access", "shipped", "simulate", "source", "store", "storm", "syntax", "text", "write"
     ]),
@@ -138,6 +140,7 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("server::serving", "tokens of builds"),
         ],
     ),
+    ("glob", &[("inventory::distribution", "patterns of names of packages")]),
     ("git2", &[("source::git", "sites in git")]),
     (
         "hyper",
@@ -156,6 +159,13 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("emit::template", "templates"),
             ("emit::values", "what templates see, as its values"),
             ("server::page", "pages"),
+        ],
+    ),
+    (
+        "niffler",
+        &[
+            ("dist::cache", "what was read of packages is kept compressed"),
+            ("dist::repodata", "metadata, compressed in any usual way"),
         ],
     ),
     ("notify", &[("server", "tells of changes in a directory")]),
@@ -178,14 +188,32 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("cli::review", "outputs are read on all cores"),
             ("compare", "hosts are compared on all cores"),
             ("compile", "variants are made on all cores"),
+            ("dist", "packages are read on all cores, and the lists of an index written"),
             ("files", "what hosts boot is filled in on all cores"),
             ("inventory::file", "the pieces of a large inventory are read on all cores"),
+        ],
+    ),
+    ("rpm", &[("dist::header", "headers of packages"), ("dist::signature", "their signatures")]),
+    (
+        "rpmrepo_metadata",
+        &[
+            ("dist", "groups and advisories are passed on in its types"),
+            ("dist::header", "a package as metadata describes it"),
+            ("dist::nevra", "compares versions as rpm does"),
+            ("dist::repodata", "metadata of repositories, read and written"),
         ],
     ),
     ("rusqlite", &[("store", "the state on disk")]),
     ("rust_embed", &[("shipped", "the shipped description")]),
     ("rust_sugiyama", &[("emit::svg", "places the modules of a picture")]),
-    ("rustix", &[("server", "the limit of descriptors"), ("storm", "the same")]),
+    (
+        "rustix",
+        &[
+            ("dist::tree", "copies that share their blocks"),
+            ("server", "the limit of descriptors"),
+            ("storm", "the same"),
+        ],
+    ),
     ("rustls", &[("cli::remote", "TLS"), ("server::listen", "TLS")]),
     ("sd_notify", &[("server", "tells systemd that it serves")]),
     (
@@ -193,12 +221,14 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
         &[
             ("attribute", "scopes as they are printed"),
             ("cli::diff", "the states as JSON"),
+            ("cli::dist", "packages as JSON"),
             ("cli::explain", "answers as JSON"),
             ("cli::list", "lists as JSON"),
             ("cli::profile", "profiles as JSON"),
             ("cli::session", "prints whatever can be JSON"),
             ("compare", "changes as JSON"),
             ("diagnostic", "faults as JSON"),
+            ("dist", "what was done as JSON; what was read of packages; documents of modules"),
             ("explain", "answers as JSON"),
             ("inventory::document", "JSON level by level"),
             ("name", "names are texts in JSON"),
@@ -219,6 +249,7 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("cli::remote", "orders, and what a server answers"),
             ("cli::session", "prints every JSON"),
             ("diagnostic", "faults as lines of JSON"),
+            ("dist::cache", "what was read of packages"),
             ("emit::kea", "the configuration of Kea"),
             ("inventory::document", "inventories in JSON"),
             ("inventory::export", "inventories in JSON"),
@@ -226,11 +257,13 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("storm", "orders"),
         ],
     ),
+    ("serde_saphyr", &[("dist::modular", "documents of modules, which are YAML")]),
     (
         "sha2",
         &[
             ("compile", "the id of a generation"),
             ("description", "the digest of a tree"),
+            ("dist", "packages and metadata are checked against what names them"),
             ("emit::zones", "the serial numbers of zones"),
             ("inventory::file", "the digest of an inventory"),
             ("server::access", "what is kept of operators' tokens"),
@@ -241,10 +274,11 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
         &[("compare::lines", "lines that differ; Myers' algorithm, bounded where texts have little in common")],
     ),
     ("strsim", &[("name", "the nearest name")]),
-    ("tempfile", &[("write", "files whole or not at all")]),
+    ("tempfile", &[("dist::cache", "names that no other run has"), ("write", "files whole or not at all")]),
     (
         "thiserror",
         &[
+            ("dist::error", "the errors of its doors"),
             ("source", "the errors of its door"),
             ("store", "the errors of its door"),
             ("write", "the errors of its door"),
@@ -271,6 +305,7 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
     ),
     ("tracing", &[("server", "the log")]),
     ("tracing_subscriber", &[("cli::serve", "how the log is written")]),
+    ("ureq", &[("dist::fetch", "repositories elsewhere")]),
     ("walkdir", &[("source", "trees of files")]),
 ];
 
@@ -282,6 +317,7 @@ pub const WORLD: &[(&str, &[(&str, &str)])] = &[
         "std::fs",
         &[
             ("cli::init", "the machine's source of chance"),
+            ("dist", "packages and the trees of them: read, linked, exchanged"),
             ("readers", "reads and copies what was just written"),
             ("server", "files that are sent, opened by `source`"),
             ("source", "reads files"),
@@ -315,6 +351,8 @@ pub const WORLD: &[(&str, &[(&str, &str)])] = &[
     (
         "std::thread",
         &[
+            ("dist::mirror", "several files are fetched at a time"),
+            ("dist::transfer", "waits before it asks again"),
             ("eval", "watches a program that runs"),
             ("server", "how many processors there are"),
             ("source::fetch", "watches a program that runs"),
@@ -324,6 +362,9 @@ pub const WORLD: &[(&str, &[(&str, &str)])] = &[
     (
         "std::time",
         &[
+            ("cli::dist::mirror", "how fast files come, for who watches"),
+            ("dist::fetch", "how long a server may be silent"),
+            ("dist::transfer", "how long it waits"),
             ("eval", "how long a program may run"),
             ("server", "how long a request may take"),
             ("source::fetch", "how long a program may run"),

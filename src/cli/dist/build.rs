@@ -4,8 +4,9 @@ use std::path::Path;
 
 use crate::cli::args::dist::DistBuild;
 use crate::cli::args::printed::Format;
-use crate::cli::dist::{bytes, chosen, directory, place};
+use crate::cli::dist::chosen::{chosen, place};
 use crate::cli::session::{Failure, Session};
+use crate::cli::table::bytes;
 use crate::dist::build::{Report, build};
 use crate::dist::cache::Cache;
 use crate::dist::collect::Reading;
@@ -20,7 +21,7 @@ const SHOWN: usize = 40;
 pub fn run(session: &mut Session, arguments: &DistBuild) -> Result<(), Failure> {
     let site = session.site()?;
     session.stop_on_errors()?;
-    let directory = directory(session);
+    let directory = session.directory.clone();
     let mut reports = Vec::new();
     for name in chosen(&site.inventory, &arguments.names)? {
         let Some(place) = place(&site, &directory, name) else { continue };
@@ -67,10 +68,10 @@ fn of_one(
         }
     }
     // What was read is read, whatever came after it.
-    cache.save()?;
+    let saved = cache.save();
     match failed {
         Some(failure) => Err(failure),
-        None => Ok(reports),
+        None => Ok(saved.map(|()| reports)?),
     }
 }
 

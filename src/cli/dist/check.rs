@@ -4,9 +4,9 @@ use serde::Serialize;
 
 use crate::cli::args::dist::{DistCheck, DistList};
 use crate::cli::args::printed::Format;
-use crate::cli::dist::{bytes, chosen, directory};
+use crate::cli::dist::chosen::chosen;
 use crate::cli::session::{Failure, Session};
-use crate::cli::table::columns;
+use crate::cli::table::{bytes, columns};
 use crate::diagnostic::Diagnostics;
 use crate::dist::check::{Trees, check, groups, resolve};
 use crate::generation::Generation;
@@ -42,11 +42,10 @@ fn hosts_of(generation: &Generation, name: Option<&DistributionName>) -> Vec<Str
 
 /// Reports what hosts ask for and their distributions do not have; gives what was checked, in words.
 pub fn tell(session: &mut Session, generation: &Generation) -> Result<String, Failure> {
-    let directory = directory(session);
-    check(generation, &directory, &mut session.diagnostics)?;
-    let groups = groups(generation);
-    let hosts: usize = groups.iter().map(|group| group.hosts.len()).sum();
-    Ok(format!("packages of {hosts} hosts in {} lists", groups.len()))
+    let directory = session.directory.clone();
+    let checked = check(generation, &directory, &mut session.diagnostics)?;
+    let lists = if checked.lists == 1 { "list" } else { "lists" };
+    Ok(format!("the packages of {} hosts in {} {lists}", checked.hosts, checked.lists))
 }
 
 /// One package of a list.
@@ -71,7 +70,7 @@ pub fn list(session: &mut Session, arguments: &DistList) -> Result<(), Failure> 
     let Some(group) = groups.first() else {
         return Err(Failure::Usage(format!("the distribution of `{}` is not built here", arguments.host)));
     };
-    let directory = directory(session);
+    let directory = session.directory.clone();
     let mut trees = Trees::default();
     let Some(universe) = trees.universe(&generation, &directory, group.distribution, &group.arch)? else {
         let name = group.distribution;

@@ -8,16 +8,17 @@ use serde::Serialize;
 
 use crate::cli::args::dist::DistDiff;
 use crate::cli::args::printed::Format;
-use crate::cli::dist::{chosen, directory, place};
+use crate::cli::dist::chosen::{chosen, place};
 use crate::cli::session::{Failure, Session, Site};
 use crate::diagnostic::Diagnostics;
 use crate::dist::check::{Group, groups, resolve};
 use crate::dist::compare::{Change, ChangeKind, compare};
+use crate::dist::package::Package;
 use crate::dist::place::arches;
 use crate::dist::repodata::REPOMD;
 use crate::dist::repodata::read::Repository;
 use crate::dist::tree::previous;
-use crate::dist::universe::{Package, Universe};
+use crate::dist::universe::Universe;
 use crate::generation::{Generation, counted};
 use crate::name::{DistributionName, HostName};
 
@@ -49,7 +50,7 @@ struct Reaching {
 pub fn run(session: &mut Session, arguments: &DistDiff) -> Result<(), Failure> {
     let site = session.site()?;
     session.stop_on_errors()?;
-    let directory = directory(session);
+    let directory = session.directory.clone();
     let (before, after) = match &arguments.after {
         Some(after) => (side(&site, &directory, &arguments.before)?, side(&site, &directory, after)?),
         None => before_and_now(&site, &directory, &arguments.before)?,

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::cli::args::dist::DistMirror;
 use crate::cli::args::printed::Format;
-use crate::cli::dist::{bytes, chosen, directory, place};
+use crate::cli::dist::chosen::{chosen, place};
 use crate::cli::session::{Failure, Session};
+use crate::cli::table::bytes;
 use crate::dist::fetch::Fetcher;
 use crate::dist::mirror::{Options, Progress, Remote, Report, mirror};
 use crate::dist::place::{Place, arches};
@@ -22,7 +23,7 @@ const EVERY: Duration = Duration::from_millis(200);
 pub fn run(session: &mut Session, arguments: &DistMirror) -> Result<(), Failure> {
     let site = session.site()?;
     session.stop_on_errors()?;
-    let directory = directory(session);
+    let directory = session.directory.clone();
     let fetcher = Fetcher::default();
     let options = Options { delete: arguments.delete, jobs: arguments.jobs.into() };
     let mut reports = Vec::new();

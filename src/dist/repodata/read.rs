@@ -1,7 +1,7 @@
 //! The index of a tree to what it says. Every file is checked against the checksum that names it, and bounded.
 #![allow(clippy::disallowed_methods)] // the door to the index of a tree
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -16,22 +16,13 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 use crate::dist::error::DistError;
 use crate::dist::nevra::{Evr, Nevra};
+use crate::dist::package::{Digested, Package};
 use crate::dist::relation::{Comparison, Relation};
 use crate::dist::repodata::REPOMD;
 use crate::dist::repodata::bounded::{MAX_OPEN_BYTES, unpacked};
-use crate::dist::universe::Package;
 
 /// The largest file that names the others; real ones have five kilobytes.
 pub const MAX_REPOMD_BYTES: u64 = 4 << 20;
-
-/// A checksum as metadata states it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Digested {
-    /// `sha256`, `sha512`, ..
-    pub kind: String,
-    /// In hexadecimal, small letters.
-    pub value: String,
-}
 
 /// One file of an index.
 #[derive(Clone, Debug)]
@@ -173,7 +164,7 @@ impl Repository {
         if let Some(fault) = visitor.fault {
             return Err(DistError::metadata(shown, fault));
         }
-        Ok(visitor.packages)
+        Ok(visitor.list)
     }
 
     /// Which packages, by their checksums, have which of some files.
@@ -236,7 +227,11 @@ impl Repository {
 pub fn digest(kind: &str, bytes: &mut dyn Read) -> io::Result<String> {
     fn hash<D: Digest + io::Write>(mut hasher: D, bytes: &mut dyn Read) -> io::Result<String> {
         io::copy(&mut BufReader::with_capacity(1 << 18, bytes), &mut hasher)?;
-        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        let mut text = String::new();
+        for byte in hasher.finalize() {
+            text.push_str(&format!("{byte:02x}"));
+        }
+        Ok(text)
     }
     match kind {
         "sha256" => hash(Sha256::new(), bytes),
@@ -250,7 +245,7 @@ pub fn digest(kind: &str, bytes: &mut dyn Read) -> io::Result<String> {
 /// Takes packages as the parser meets them.
 #[derive(Default)]
 struct Packages {
-    packages: Vec<Package>,
+    list: Vec<Package>,
     names: BTreeSet<Arc<str>>,
     fault: Option<String>,
 }
@@ -286,7 +281,7 @@ impl Packages {
 
     fn add(&mut self, read: &RequirementData<'_>, to: impl Fn(&mut Package) -> &mut Vec<Relation>) {
         let relation = self.relation(read);
-        if let Some(package) = self.packages.last_mut() {
+        if let Some(package) = self.list.last_mut() {
             to(package).push(relation);
         }
     }
@@ -297,19 +292,19 @@ impl PrimaryVisitor for Packages {
         let (name, arch) = (self.shared(name), self.shared(arch));
         let evr = Evr { epoch: 0, version: "".into(), release: "".into() };
         let digest = Digested { kind: checksum_type.to_ascii_lowercase(), value: pkgid.to_ascii_lowercase() };
-        self.packages.push(Package::new(Nevra { name, evr, arch }, digest));
+        self.list.push(Package::new(Nevra { name, evr, arch }, digest));
     }
 
     fn set_evr(&mut self, epoch: &str, version: &str, release: &str) {
         let evr =
             Evr { epoch: epoch.parse().unwrap_or(0), version: self.shared(version), release: self.shared(release) };
-        if let Some(package) = self.packages.last_mut() {
+        if let Some(package) = self.list.last_mut() {
             package.nevra.evr = evr;
         }
     }
 
     fn set_size(&mut self, package: u64, installed: u64, _: u64) {
-        if let Some(last) = self.packages.last_mut() {
+        if let Some(last) = self.list.last_mut() {
             (last.size, last.installed) = (package, installed);
         }
     }
@@ -321,7 +316,7 @@ impl PrimaryVisitor for Packages {
                 format!("it has a package at `{}`, which is not in the tree", place.escape_debug())
             });
         }
-        if let Some(last) = self.packages.last_mut() {
+        if let Some(last) = self.list.last_mut() {
             href.clone_into(&mut last.location);
         }
     }
@@ -348,7 +343,7 @@ impl PrimaryVisitor for Packages {
 
     fn add_file(&mut self, _: FileType, path: &str) {
         let path = self.shared(path);
-        if let Some(package) = self.packages.last_mut() {
+        if let Some(package) = self.list.last_mut() {
             package.files.push(path);
         }
     }
@@ -371,9 +366,4 @@ impl FilelistsVisitor for Owners<'_> {
             self.found.push((self.package.clone(), Arc::clone(path)));
         }
     }
-}
-
-/// The packages of an index by their places, for who copies them.
-pub fn by_location(packages: Vec<Package>) -> BTreeMap<String, Package> {
-    packages.into_iter().map(|package| (package.location.clone(), package)).collect()
 }

@@ -202,7 +202,7 @@ fn named(
     let href = Path::new(FOLDER).join(format!("{digest}-{name}"));
     std::fs::rename(path, tree.join(&href)).map_err(|error| DistError::file("name", path, error))?;
     let mut record = RepomdRecord::default();
-    record.metadata_name = kind.to_owned();
+    kind.clone_into(&mut record.metadata_name);
     record.location_href = href;
     record.size = Some(bytes);
     record.checksum = Checksum::Sha256(digest);

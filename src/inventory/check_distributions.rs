@@ -1,0 +1,64 @@
+//! Distributions that are built of others: those have to be there, and nothing is built of itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::inventory::action::Distribution;
+use crate::inventory::distribution::Origin;
+use crate::name::{DistributionName, suggestion};
+
+/// Reports distributions that are sources and that are not there, not built, or built of themselves.
+pub fn check(distributions: &BTreeMap<DistributionName, Distribution>, diagnostics: &mut Diagnostics) {
+    for (name, distribution) in distributions {
+        let Some(build) = &distribution.build else { continue };
+        for source in &build.sources {
+            let Origin::Distribution(other) = &source.origin else { continue };
+            match distributions.get(other.as_str()) {
+                None => {
+                    let fault = Diagnostic::error(source.span, format!("there is no distribution `{other}`"));
+                    let known: Vec<_> = distributions.keys().map(DistributionName::as_str).collect();
+                    diagnostics.push(fault.maybe_hint(suggestion(other.as_str(), known)));
+                }
+                Some(found) if found.build.is_none() => {
+                    let message =
+                        format!("the distribution `{other}` has no `sources`, so `{name}` cannot be built from it");
+                    diagnostics.push(Diagnostic::error(source.span, message).related(found.span, "that distribution"));
+                }
+                Some(_) => {}
+            }
+        }
+        if let Some(way) = way_back(name, distributions) {
+            let drawn: Vec<_> = way.iter().map(DistributionName::as_str).collect();
+            let message = format!("the distribution `{name}` is built of itself: {}", drawn.join(" <- "));
+            diagnostics.push(Diagnostic::error(distribution.span, message));
+        }
+    }
+}
+
+/// The distributions that one is built of, directly.
+fn parents(name: &DistributionName, distributions: &BTreeMap<DistributionName, Distribution>) -> Vec<DistributionName> {
+    let build = distributions.get(name.as_str()).and_then(|found| found.build.as_ref());
+    let origins = build.into_iter().flat_map(|build| build.sources.iter().map(|source| source.origin.clone()));
+    origins.filter_map(|origin| if let Origin::Distribution(name) = origin { Some(name) } else { None }).collect()
+}
+
+/// A way from a distribution through its sources back to itself.
+fn way_back(
+    start: &DistributionName,
+    distributions: &BTreeMap<DistributionName, Distribution>,
+) -> Option<Vec<DistributionName>> {
+    let mut seen = BTreeSet::new();
+    let mut ways = vec![vec![start.clone()]];
+    while let Some(way) = ways.pop() {
+        for parent in parents(way.last()?, distributions) {
+            let longer = [way.clone(), vec![parent.clone()]].concat();
+            if parent == *start {
+                return Some(longer);
+            }
+            if seen.insert(parent) {
+                ways.push(longer);
+            }
+        }
+    }
+    None
+}
