@@ -82,8 +82,30 @@ pub(super) struct Loader<'l, 'a> {
 impl Loader<'_, '_> {
     /// The trees of this description: the one at the top, then the rolls.
     fn trees(&self) -> Vec<(String, Option<RollName>)> {
-        let rolls = self.rolls.iter().map(|roll| (format!("rolls/{roll}/"), Some(roll.clone())));
-        std::iter::once((String::new(), None)).chain(rolls).collect()
+        let of_roll = |roll: &RollName| {
+            let roll = roll.clone();
+            self.folders_of(&roll).into_iter().map(move |folder| (folder, Some(roll.clone())))
+        };
+        std::iter::once((String::new(), None)).chain(self.rolls.iter().flat_map(of_roll)).collect()
+    }
+
+    /// Where the modules and graphs of a roll stand: in it, or further down, as on a disc (`ROLL/VERSION/ARCH/nodes`).
+    fn folders_of(&self, roll: &RollName) -> Vec<String> {
+        let top = format!("rolls/{roll}/");
+        let inside =
+            self.tree.files.range(top.clone()..).map(|(path, _)| path).take_while(|path| path.starts_with(&top));
+        let before = |path: &String| {
+            let ends = ["nodes/", "graphs/", "site-nodes/"].iter().filter_map(|folder| {
+                let at = format!("/{}", &path[top.len()..]).find(&format!("/{folder}"))?;
+                Some(path[..top.len() + at].to_owned())
+            });
+            ends.min_by_key(String::len)
+        };
+        let mut folders: BTreeSet<String> = inside.filter_map(before).collect();
+        if folders.is_empty() || folders.contains(&top) {
+            folders = BTreeSet::from([top]);
+        }
+        folders.into_iter().collect()
     }
 
     /// The XML files directly in a folder: path and name without `.xml`.
@@ -318,10 +340,15 @@ impl Loader<'_, '_> {
         let paths: Vec<String> =
             self.tree.files.keys().filter(|path| path.to_lowercase().ends_with(".xml")).cloned().collect();
         for path in paths {
-            let parts: Vec<&str> = match path.strip_prefix("rolls/") {
-                Some(inside) => inside.split('/').skip(1).collect(),
-                None => path.split('/').collect(),
-            };
+            let folders =
+                self.trees().into_iter().filter_map(|(folder, _)| path.strip_prefix(&folder).map(str::to_owned));
+            let inside = folders.min_by_key(String::len).unwrap_or_else(|| path.clone());
+            let parts: Vec<&str> = inside.split('/').collect();
+            // A disc has other files too, beside the folders of the description.
+            let is_beside = path.starts_with("rolls/") && inside == path;
+            if is_beside {
+                continue;
+            }
             let read = match parts.as_slice() {
                 ["nodes" | "site-nodes", _] | ["graphs", _, _] => path.ends_with(".xml"),
                 ["include", ..] => true,

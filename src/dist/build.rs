@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::dist::collect::{Collected, Reading, collect};
 use crate::dist::error::DistError;
 use crate::dist::groups::is_empty;
+use crate::dist::header::hexadecimal;
+use crate::dist::installer::{TREE_FILES, images};
 use crate::dist::modular::keep;
 use crate::dist::place::Place;
 use crate::dist::repodata::write::{Content, write};
@@ -87,11 +90,27 @@ pub fn build(
         compression: place.build.compression,
     };
     let id = write(tree.path(), &content, reading.cache)?;
+    let id = installer(place, &tree, &collected, &id)?;
     for package in &content.packages {
         tree.bring(&package.path, &package.indexed.nevra.location(), place.build.links)?;
     }
     let exchanged = tree.exchange(&id)?;
     Ok(Some(report(place, arch, &collected, &selection, exchanged)))
+}
+
+/// Brings in what an installer is started from; gives the id of the tree with it.
+fn installer(place: Place, tree: &NewTree, collected: &Collected, id: &str) -> Result<String, DistError> {
+    let Some((from, text)) = &collected.installer else { return Ok(id.to_owned()) };
+    tree.write(TREE_FILES[0], text.as_bytes())?;
+    let mut hasher = Sha256::new_with_prefix(id);
+    hasher.update(text);
+    for (path, _) in images(text) {
+        if from.join(&path).is_file() {
+            tree.bring(&from.join(&path), &path, place.build.links)?;
+            hasher.update(path);
+        }
+    }
+    Ok(hexadecimal(hasher))
 }
 
 fn tell_faulty(place: Place, collected: &Collected, diagnostics: &mut Diagnostics) {

@@ -216,26 +216,15 @@ fn asked<'p>(group: &Group<'p>, universe: &Universe, diagnostics: &mut Diagnosti
     asked
 }
 
-/// What another package stands instead of is installed by nobody much longer.
+/// What another package stands instead of is not what gets installed.
 fn obsolete(asked: &[Asked], universe: &Universe, diagnostics: &mut Diagnostics) {
-    let mut instead: BTreeMap<Id, Id> = BTreeMap::new();
-    for (package, id) in universe.packages.iter().zip(0..) {
-        for relation in &package.obsoletes {
-            let others =
-                universe.obsoleted(relation).filter(|other| universe.package(*other).nevra.name != package.nevra.name);
-            for other in others {
-                instead.entry(other).or_insert(id);
-            }
-        }
-    }
     for asked in asked {
-        let (Some(place), Some(id)) = (asked.span, asked.ids.first()) else { continue };
-        if let Some(other) = instead.get(id) {
-            let (old, new) = (&universe.package(*id).nevra, &universe.package(*other).nevra);
-            let message = format!("`{old}` is obsoleted by `{new}`, which is in the distribution too");
-            let hint = format!("ask for `{}`, or leave one of them out of the distribution", new.name);
-            diagnostics.push(Diagnostic::note(place, message).hint(hint).for_some_hosts());
-        }
+        let (Some(place), Some(new)) = (asked.span, asked.ids.first()) else { continue };
+        let Some(old) = asked.ids.iter().find(|id| universe.obsoleters(**id).contains(new)) else { continue };
+        let (old, new) = (&universe.package(*old).nevra, &universe.package(*new).nevra);
+        let message = format!("`{old}` is obsoleted by `{new}`, which is installed instead");
+        let hint = format!("ask for `{}`, or leave one of them out of the distribution", new.name);
+        diagnostics.push(Diagnostic::note(place, message).hint(hint).for_some_hosts());
     }
 }
 

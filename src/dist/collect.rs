@@ -9,6 +9,7 @@ use rpmrepo_metadata::{CompsData, UpdateRecord};
 use crate::dist::cache::Cache;
 use crate::dist::error::{DistError, PackageFault};
 use crate::dist::groups::{merge, parse};
+use crate::dist::installer::description;
 use crate::dist::modular::{Document, documents};
 use crate::dist::package::Package;
 use crate::dist::place::Place;
@@ -36,6 +37,8 @@ pub struct Collected {
     pub updates: Vec<UpdateRecord>,
     /// Documents of modules.
     pub documents: Vec<Document>,
+    /// The tree of the first source that an installer can be started from, and its description.
+    pub installer: Option<(PathBuf, String)>,
 }
 
 /// A file that should be a package.
@@ -79,6 +82,9 @@ pub fn collect(place: Place, arch: &str, inventory: &Inventory, reading: &Readin
             Origin::Directory(_) | Origin::Roll(_) => loose(&directory, number, &mut collected)?,
         };
         files.extend(paths);
+        if collected.installer.is_none() {
+            collected.installer = description(&directory)?.map(|text| (directory, text));
+        }
     }
     read_all(files, reading, &mut collected)?;
     Ok(collected)

@@ -1,8 +1,10 @@
 //! Files from elsewhere: the door to HTTP, and to repositories that are directories (`file://`).
 #![allow(clippy::disallowed_methods)] // `file://` is read here
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -125,7 +127,7 @@ fn refused(error: &Error) -> Refused {
 }
 
 fn local(path: &str, start: u64) -> Result<Incoming, Refused> {
-    let path = PathBuf::from(path);
+    let path = PathBuf::from(OsString::from_vec(decoded(path)));
     let opened = File::open(&path).and_then(|mut file| {
         let there = file.metadata()?;
         if !there.is_file() {
@@ -140,6 +142,18 @@ fn local(path: &str, start: u64) -> Result<Incoming, Refused> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Refused::Missing),
         Err(error) => Err(Refused::Lasting(error.to_string())),
     }
+}
+
+/// A path of a URL as a file system has it (RFC 3986, section 2.1).
+fn decoded(path: &str) -> Vec<u8> {
+    let (mut bytes, mut rest) = (Vec::new(), path.as_bytes());
+    while let [first, after @ ..] = rest {
+        let digits = after.get(..2).and_then(|digits| str::from_utf8(digits).ok()).filter(|_| *first == b'%');
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(escaped.unwrap_or(*first));
+        rest = if escaped.is_some() { &after[2..] } else { after };
+    }
+    bytes
 }
 
 /// A URL without what is before the `@`: nobody is shown a password.

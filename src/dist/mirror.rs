@@ -12,9 +12,10 @@ use serde::Serialize;
 use crate::dist::error::DistError;
 use crate::dist::fetch::{Fetcher, Refused, shown};
 use crate::dist::header::hexadecimal;
+use crate::dist::installer::{TREE_FILES, images};
 use crate::dist::package::Digested;
 use crate::dist::package::Package;
-use crate::dist::repodata::read::{Index, MAX_REPOMD_BYTES, Repository, is_inside};
+use crate::dist::repodata::read::{Index, MAX_REPOMD_BYTES, Repository};
 use crate::dist::repodata::{FOLDER, REPOMD};
 use crate::dist::transfer::{Wanted, fetch};
 use crate::dist::tree::{Exchanged, NewTree};
@@ -25,8 +26,6 @@ use sha2::{Digest, Sha256};
 
 /// Files beside the metadata that are signed or describe the tree; a repository may have none of them.
 const SIGNATURE: &str = "repodata/repomd.xml.asc";
-/// What installers look for, by its two names.
-const TREE_FILES: [&str; 2] = [".treeinfo", "treeinfo"];
 /// The largest of these.
 const MAX_SMALL_BYTES: u64 = 1 << 20;
 
@@ -55,6 +54,8 @@ pub struct Progress {
 /// What was done.
 #[derive(Debug, Default, Serialize)]
 pub struct Report {
+    /// The distribution.
+    pub distribution: String,
     /// The source.
     pub source: String,
     /// The tree.
@@ -109,7 +110,7 @@ pub fn mirror(
     let repomd_url = url_of(REPOMD);
     let repomd = fetcher.small(&repomd_url, MAX_REPOMD_BYTES).map_err(|refused| refused.of(&repomd_url))?;
     let index = Index::parse(&repomd, &shown(&repomd_url))?;
-    write(&tree, REPOMD, &repomd)?;
+    tree.write(REPOMD, &repomd)?;
     let metadata = index.records.iter().map(|record| Part {
         location: record.location.clone(),
         wanted: Wanted { url: url_of(&record.location), digest: record.digest.clone(), size: record.size },
@@ -159,37 +160,23 @@ fn escaped(path: &str) -> String {
 fn installer(tree: &NewTree, fetcher: &Fetcher, url_of: &dyn Fn(&str) -> String) -> Result<Vec<Part>, DistError> {
     for name in TREE_FILES {
         let Some(bytes) = optional(fetcher, &url_of(name))? else { continue };
-        write(tree, name, &bytes)?;
+        tree.write(name, &bytes)?;
         return Ok(listed(&String::from_utf8_lossy(&bytes), url_of));
     }
     Ok(Vec::new())
 }
 
-/// `PATH = sha256:DIGEST` lines of `[checksums]`.
 fn listed(text: &str, url_of: &dyn Fn(&str) -> String) -> Vec<Part> {
-    let section = text.lines().map(str::trim).skip_while(|line| *line != "[checksums]").skip(1);
-    let lines = section.take_while(|line| !line.starts_with('['));
-    let part = |line: &str| {
-        let (path, checksum) = line.split_once('=')?;
-        let (kind, value) = checksum.trim().split_once(':')?;
-        let path = path.trim();
-        let is_ours = is_inside(path) && !path.starts_with(FOLDER) && !path.ends_with(".iso");
-        let plain = value.len() >= 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-        (is_ours && plain).then(|| Part {
-            location: path.to_owned(),
-            wanted: Wanted {
-                url: url_of(&escaped(path)),
-                digest: Digested { kind: kind.to_ascii_lowercase(), value: value.to_ascii_lowercase() },
-                size: None,
-            },
-        })
+    let part = |(path, digest): (String, Digested)| {
+        let wanted = Wanted { url: url_of(&escaped(&path)), digest, size: None };
+        Part { location: path, wanted }
     };
-    lines.filter_map(part).collect()
+    images(text).into_iter().map(part).collect()
 }
 
 fn signature(tree: &NewTree, fetcher: &Fetcher, url_of: &dyn Fn(&str) -> String) -> Result<(), DistError> {
     match optional(fetcher, &url_of(SIGNATURE))? {
-        Some(bytes) => write(tree, SIGNATURE, &bytes),
+        Some(bytes) => tree.write(SIGNATURE, &bytes),
         None => Ok(()),
     }
 }
@@ -203,13 +190,6 @@ fn optional(fetcher: &Fetcher, url: &str) -> Result<Option<Vec<u8>>, DistError> 
         Err(Refused::Lasting(message)) if message.contains(" 403 ") => Ok(None),
         Err(refused) => Err(refused.of(url)),
     }
-}
-
-fn write(tree: &NewTree, location: &str, bytes: &[u8]) -> Result<(), DistError> {
-    let path = tree.path().join(location);
-    let folder = path.parent().unwrap_or(tree.path());
-    let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, bytes));
-    written.map_err(|error| DistError::file("write", &path, error))
 }
 
 /// Files of the index that are here already: their names say their content, and it was checked when they came.

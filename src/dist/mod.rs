@@ -19,6 +19,7 @@ pub mod fetch;
 pub mod formula;
 pub mod groups;
 pub mod header;
+pub mod installer;
 pub mod mirror;
 pub mod modular;
 pub mod nevra;

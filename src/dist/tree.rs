@@ -49,6 +49,18 @@ impl NewTree {
         &self.path
     }
 
+    /// Writes a file.
+    ///
+    /// # Errors
+    /// The disk is full or read-only.
+    pub fn write(&self, location: &str, bytes: &[u8]) -> Result<(), DistError> {
+        let path = self.path.join(location);
+        if let Some(folder) = path.parent() {
+            make(folder)?;
+        }
+        std::fs::write(&path, bytes).map_err(|error| DistError::file("write", &path, error))
+    }
+
     /// Brings a file in.
     ///
     /// # Errors

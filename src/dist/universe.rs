@@ -24,6 +24,8 @@ pub struct Universe {
     pub packages: Vec<Package>,
     /// Groups and environments.
     pub groups: CompsData,
+    /// Who stands instead of which packages of other names.
+    instead: BTreeMap<Id, Vec<Id>>,
     /// Streams of modules, as `NAME:STREAM`.
     pub streams: BTreeSet<String>,
     by_name: BTreeMap<Arc<str>, Vec<Id>>,
@@ -81,7 +83,19 @@ impl Universe {
                 universe.by_file.entry(Arc::clone(file)).or_default().push(id);
             }
         }
+        universe.instead = universe.who_stands_instead();
         universe
+    }
+
+    fn who_stands_instead(&self) -> BTreeMap<Id, Vec<Id>> {
+        let mut instead: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
+        for (package, id) in self.packages.iter().zip(0..) {
+            let old = package.obsoletes.iter().flat_map(|relation| self.obsoleted(relation));
+            for old in old.filter(|old| self.package(*old).nevra.name != package.nevra.name) {
+                instead.entry(old).or_default().push(id);
+            }
+        }
+        instead
     }
 
     /// Files that some package wants and that are not among those that we have: others have to be looked for.
@@ -128,6 +142,11 @@ impl Universe {
         found.sort_unstable();
         found.dedup();
         found
+    }
+
+    /// Packages of other names that stand instead of one: who asks for it gets them, as from dnf.
+    pub fn obsoleters(&self, id: Id) -> &[Id] {
+        self.instead.get(&id).map_or(&[], Vec::as_slice)
     }
 
     /// Packages that a relation of the kind `Obsoletes` speaks of: by name, not by what they provide.

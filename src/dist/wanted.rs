@@ -71,7 +71,13 @@ fn candidates(name: &str, universe: &Universe) -> Vec<Id> {
         ids = universe.named(name).iter().copied().filter(|id| arch_of(id) == arch).collect();
     }
     universe.prefer(&mut ids, name);
-    ids
+    // Whoever stands instead of them is taken before them.
+    let mut instead: Vec<Id> = ids.iter().flat_map(|id| universe.obsoleters(*id)).copied().collect();
+    universe.prefer(&mut instead, name);
+    instead.extend(ids);
+    let mut seen = std::collections::BTreeSet::new();
+    instead.retain(|id| seen.insert(*id));
+    instead
 }
 
 /// What the name was probably meant for: the same in another case, one that it is the beginning of, or a near one.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use git2::{ObjectType, Repository, Tree, TreeEntry};
 
 use crate::source::error::{MAX_FILE_BYTES, MAX_TREE_BYTES, Refusal, SourceError};
-use crate::source::{FOLDERS, SourceTree};
+use crate::source::{FOLDERS, SourceTree, is_described};
 
 /// The most files that a tree has, links to directories counted as what is in them. Trees that hold themselves a
 /// thousand times are small in git.
@@ -172,6 +172,7 @@ impl<'r> Reader<'r> {
         }
         match entry.kind() {
             Some(ObjectType::Tree) => self.read_tree(path, place, entry, depth),
+            Some(ObjectType::Blob) if !is_described(path) => Ok(()),
             Some(ObjectType::Blob) if entry.filemode() == LINK => self.read_link(path, place, entry, depth),
             Some(ObjectType::Blob) => self.read_file(path, entry),
             _ => {

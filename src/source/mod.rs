@@ -203,6 +203,9 @@ impl SourceTree {
                 continue;
             }
             let path = relative(root, entry.path());
+            if !entry.file_type().is_dir() && !is_described(&path) {
+                continue;
+            }
             if entry.path_is_symlink() && !leads_inside(root, entry.path()) {
                 self.refused.insert(path, Refusal::LinkOutside);
                 if entry.file_type().is_dir() {
@@ -237,6 +240,16 @@ impl SourceTree {
 /// Editors' and version control's own files (`.git`, `.foo.xml.swp`) are not part of a description.
 fn is_hidden(name: &std::ffi::OsStr) -> bool {
     name.to_string_lossy().starts_with('.')
+}
+
+/// Whether a file is a part of the description. Of a roll those are its modules, graphs and includes, which may stand
+/// beside packages and images, as on the disc that it came on.
+fn is_described(path: &str) -> bool {
+    let Some((folders, name)) = path.strip_prefix("rolls/").and_then(|inside| inside.rsplit_once('/')) else {
+        return true;
+    };
+    let is_below = |folder: &str| folders.split('/').any(|part| part == folder);
+    !is_below("repodata") && (is_below("include") || name.to_lowercase().ends_with(".xml"))
 }
 
 fn relative(root: &Path, path: &Path) -> String {

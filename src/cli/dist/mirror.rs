@@ -33,7 +33,7 @@ pub fn run(session: &mut Session, arguments: &DistMirror) -> Result<(), Failure>
             let watched = Watched::new(format!("{name} {source}"), session.is_watched());
             let done = mirror(&repository, options, &fetcher, &|progress| watched.tell(progress));
             watched.clear();
-            let report = Report { source, ..done? };
+            let report = Report { distribution: name.to_string(), source, ..done? };
             if session.format == Format::Text {
                 session.print(&text(&report))?;
             }
@@ -117,7 +117,7 @@ fn line(what: &str, progress: Progress, elapsed: Duration) -> String {
 }
 
 fn text(report: &Report) -> String {
-    let mut text = format!("{}: {} packages", report.source, report.packages);
+    let mut text = format!("{} {}: {} packages", report.distribution, report.source, report.packages);
     if report.fetched > 0 {
         text.push_str(&format!(", {} files fetched ({})", report.fetched, bytes(report.bytes)));
     }
