@@ -5,6 +5,8 @@ use crate::cli::args::printed::Format;
 #[cfg(feature = "dist")]
 use crate::cli::dist::check::tell;
 use crate::cli::session::{Failure, Session};
+#[cfg(feature = "dist")]
+use crate::diagnostic::Severity;
 use crate::lint;
 
 /// Compiles every host and looks for what is probably not meant.
@@ -16,7 +18,7 @@ pub fn run(session: &mut Session) -> Result<(), Failure> {
     session.boot_plan(&generation)?;
     #[cfg(feature = "dist")]
     if !session.diagnostics.has_errors() {
-        tell(session, &generation)?;
+        tell(session, &generation, Severity::Warning)?;
     }
     if !session.diagnostics.has_errors() {
         // What is broken is no sign of what was meant.

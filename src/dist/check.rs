@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::dist::error::DistError;
 use crate::dist::explain::{Closure, clash};
 use crate::dist::place::Place;
@@ -92,11 +92,16 @@ pub struct Checked {
     pub lists: usize,
 }
 
-/// Reports everything that hosts ask for and cannot install.
+/// Reports everything that hosts ask for and cannot install. A tree that is not there yet is as bad as `not_built`.
 ///
 /// # Errors
 /// A tree is there and cannot be read.
-pub fn check(generation: &Generation, directory: &Path, diagnostics: &mut Diagnostics) -> Result<Checked, DistError> {
+pub fn check(
+    generation: &Generation,
+    directory: &Path,
+    not_built: Severity,
+    diagnostics: &mut Diagnostics,
+) -> Result<Checked, DistError> {
     let mut trees = Trees::default();
     let mut checked = Checked::default();
     let mut told = BTreeSet::new();
@@ -112,7 +117,7 @@ pub fn check(generation: &Generation, directory: &Path, diagnostics: &mut Diagno
                 checked.hosts += group.hosts.len();
             }
             None if told.insert((group.distribution, Arc::clone(&group.arch))) => {
-                diagnostics.push(not_built(generation, &group));
+                diagnostics.push(report_not_built(generation, &group).severity(not_built));
             }
             None => {}
         }
@@ -120,7 +125,7 @@ pub fn check(generation: &Generation, directory: &Path, diagnostics: &mut Diagno
     Ok(checked)
 }
 
-fn not_built(generation: &Generation, group: &Group) -> Diagnostic {
+fn report_not_built(generation: &Generation, group: &Group) -> Diagnostic {
     let (name, arch) = (group.distribution, &group.arch);
     let message = format!("the distribution `{name}` is not built for {arch} yet, so packages are not checked");
     let place = generation.inventory.distributions.get(name.as_str()).map(|found| found.span);

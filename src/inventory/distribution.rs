@@ -172,7 +172,7 @@ impl Pattern {
             return Err(format!("`{}` is not the name of packages", text.escape_debug()));
         }
         let read = glob::Pattern::new(text);
-        read.map(Self).map_err(|error| format!("the pattern `{}`: {}", text.escape_debug(), error.msg))
+        read.map(Self).map_err(|_| format!("`{}` is no pattern: `*`, `?` and `[..]` are known", text.escape_debug()))
     }
 
     /// Whether it fits the whole text.

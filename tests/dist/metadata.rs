@@ -174,6 +174,7 @@ fn advisories_and_modules_are_passed_on() {
     let inventory = fs::read_to_string(site.at("cluster.toml")).unwrap();
     site.file("cluster.toml", inventory.replace("SITE", &site.at("upstream").display().to_string()));
     site.put("upstream/Packages", "foo-2-1.x86_64", &[]);
+    site.put("upstream/Packages", "bar-2-1.x86_64", &[]);
     let (Some(createrepo), Some(modify)) = (program("createrepo_c"), program("modifyrepo_c")) else { return };
     assert!(run(Command::new(createrepo).arg("-q").arg(site.at("upstream"))).0);
     site.file("updateinfo.xml", r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -182,7 +183,7 @@ fn advisories_and_modules_are_passed_on() {
 <rights/><release>1</release><severity>Important</severity><summary>s</summary><description>d</description>
 <references><reference href="https://example.org/1" id="CVE-2024-1" type="cve" title="t"/></references>
 <pkglist><collection short="c"><name>c</name>
-<package name="foo" version="2" release="1" epoch="0" arch="x86_64" src="foo-2-1.src.rpm"><filename>foo-2-1.x86_64.rpm</filename></package>
+<package name="bar" version="2" release="1" epoch="0" arch="x86_64" src="bar-2-1.src.rpm"><filename>bar-2-1.x86_64.rpm</filename></package>
 </collection></pkglist></update></updates>
 "#);
     site.file("modules.yaml", "---\ndocument: modulemd\nversion: 2\ndata:\n  name: foo\n  stream: \"2\"\n  version: 1\n  context: aaaa\n  arch: x86_64\n  summary: s\n  description: d\n  license:\n    module: [MIT]\n  artifacts:\n    rpms: [foo-0:2-1.x86_64]\n...\n");
@@ -195,11 +196,11 @@ fn advisories_and_modules_are_passed_on() {
             .0
         );
     }
-    site.dist(&["mirror"]).says(0, &["el9 up: 1 packages"]);
+    site.dist(&["mirror"]).says(0, &["el9 up: 2 packages"]);
     site.build();
     let Some(dnf) = Dnf::of(&site.tree()) else { return };
     let advisories = dnf.ask(&["repoquery", "--advisory=EX-2024:1"]);
-    assert!(advisories.contains("foo-0:2-1.x86_64"), "{advisories}");
+    assert!(advisories.contains("bar-0:2-1.x86_64"), "{advisories}");
     assert_eq!(dnf.ask(&["repoquery", "--cve=CVE-2024-2"]), "");
     let modules = dnf.ask(&["module", "list"]);
     assert!(modules.contains("foo") && modules.contains(" 2 "), "{modules}");

@@ -115,19 +115,21 @@ fn what_is_not_what_it_should_be_is_refused_and_the_copy_stays() {
     upstream.site.put("packages", "p0-2-1.x86_64", &[]);
     upstream.site.put("packages", "p1-2-1.x86_64", &[]);
     upstream.site.build();
-    for (fault, words) in
-        [(Fault::Garbled, "its checksum is not the one that the metadata has"), (Fault::Gone, "there is no such file")]
-    {
-        web.fault("p1-2-1.x86_64.rpm", fault);
-        site.dist(&["mirror"]).says(3, &["cannot fetch http://127.0.0.1", "p1-2-1.x86_64.rpm", words]);
-        assert_eq!(fs::read_link(copy(&site)).unwrap(), before);
-        assert_eq!(is_whole(&copy(&site)), 9);
-        web.mend();
-    }
     for file in ["primary.xml.gz", "repomd.xml"] {
         web.fault(file, Fault::Garbled);
         let run = site.dist(&["mirror"]);
         assert_eq!(run.code, 3, "{run:#?}");
+        assert_eq!(is_whole(&copy(&site)), 9);
+        web.mend();
+    }
+    for (fault, words) in [
+        (Fault::Garbled, "its checksum is not the one that the metadata has"),
+        (Fault::Gone, "there is no such file"),
+        (Fault::Endless, "bytes, but should have"),
+    ] {
+        web.fault("p1-2-1.x86_64.rpm", fault);
+        site.dist(&["mirror"]).says(3, &["cannot fetch http://127.0.0.1", "p1-2-1.x86_64.rpm", words]);
+        assert_eq!(fs::read_link(copy(&site)).unwrap(), before);
         assert_eq!(is_whole(&copy(&site)), 9);
         web.mend();
     }

@@ -12,6 +12,8 @@ const FIXTURE: &str = "tests/dist/packages.txt";
 /// The example, with distributions that are built of the fixture.
 fn built(inventory: &str) -> String {
     let described = inventory.replace("../..", &root().display().to_string());
+    let ldap = "[attributes]\nldap_uri = \"ldaps://ldap.example.org\"\nldap_base = \"dc=example\"";
+    let described = described.replacen("[attributes]", ldap, 1);
     let sources = "sources = [{ name = \"all\", directory = \"packages\" }]";
     ["el9", "el10"].iter().fold(described, |text, name| {
         text.replace(&format!("[distributions.{name}]"), &format!("[distributions.{name}]\n{sources}"))

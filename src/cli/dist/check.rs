@@ -7,7 +7,7 @@ use crate::cli::args::printed::Format;
 use crate::cli::dist::chosen::chosen;
 use crate::cli::session::{Failure, Session};
 use crate::cli::table::{bytes, columns};
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostics, Severity};
 use crate::dist::check::{Trees, check, groups, resolve};
 use crate::generation::Generation;
 use crate::name::DistributionName;
@@ -27,7 +27,11 @@ pub fn run(session: &mut Session, arguments: &DistCheck) -> Result<(), Failure> 
         session.start_over();
         generation = session.generation(&hosts)?;
     }
-    let told = tell(session, &generation)?;
+    if groups(&generation).is_empty() {
+        let message = "no host has a distribution with `sources`, so there is nothing to be checked";
+        return Err(Failure::Usage(message.to_owned()));
+    }
+    let told = tell(session, &generation, Severity::Error)?;
     session.stop_on_errors()?;
     if session.format == Format::Text {
         session.print(&format!("good: {told}\n"))?;
@@ -41,9 +45,9 @@ fn hosts_of(generation: &Generation, name: Option<&DistributionName>) -> Vec<Str
 }
 
 /// Reports what hosts ask for and their distributions do not have; gives what was checked, in words.
-pub fn tell(session: &mut Session, generation: &Generation) -> Result<String, Failure> {
+pub fn tell(session: &mut Session, generation: &Generation, not_built: Severity) -> Result<String, Failure> {
     let directory = session.directory.clone();
-    let checked = check(generation, &directory, &mut session.diagnostics)?;
+    let checked = check(generation, &directory, not_built, &mut session.diagnostics)?;
     let lists = if checked.lists == 1 { "list" } else { "lists" };
     Ok(format!("the packages of {} hosts in {} {lists}", checked.hosts, checked.lists))
 }
