@@ -19,6 +19,8 @@
 //! Inventory --dhcp--> who gets what --emit::{dhcpd,kea,dnsmasq}--> text          per site; so are names and groups
 //! all of these --files--> paths and bytes --readers--> nothing refused --write--> files
 //! all of these --assemble--> one generation --server--> machines                 BootState --store--> disk
+//! packages --dist::{collect, select}--> Selection --dist::tree--> a tree          per distribution and architecture
+//! Profile + index of the tree --dist::{universe, solve, check}--> what hosts install, and what they cannot
 //! ```
 //!
 //! Hosts that start at the same module and answer every condition alike are one *variant* and share a profile. Hosts
@@ -50,6 +52,10 @@
 //! read our outputs), [`explain`], [`mod@compare`] (what changes from one generation to another), [`lint`], [`picture`],
 //! [`shipped`] (the description inside the binary), [`eval`] (programs that a description asks for).
 //!
+//! Packages: [`dist`] ([`dist::collect`], the packages of all sources; [`dist::select`], which of them count; [`dist::tree`] and
+//! [`dist::repodata`], the tree and its index; [`dist::mirror`], repositories from elsewhere; [`dist::universe`],
+//! [`dist::formula`] and [`dist::solve`], what has to be installed together; [`dist::check`], what hosts ask for against it).
+//!
 //! The programs: [`store`] (states on disk), [`server`] ([`server::listen`], [`server::http`], [`server::route`], then a
 //! file for each family of routes; [`server::access`], who gets what; [`server::follow`], new revisions), [`storm`] (machines by
 //! the thousand that try a server), [`cli`].
@@ -66,6 +72,8 @@
 //! | one request to its answer | [`server::listen`], [`server::http`], [`server::route`], [`server::kickstart`], [`server::access`] |
 //! | one git revision | [`source::git`], [`mod@assemble`], [`server::follow`], [`server::snapshot`] |
 //! | one success to the next boot | [`emit::report`], [`server::kickstart`], [`boot::state`], [`store`] |
+//! | one `.rpm` to a tree | [`inventory::distribution`], [`dist::collect`], [`dist::header`], [`dist::select`], [`dist::build`], [`dist::repodata::write`], [`dist::tree`] |
+//! | one `<package>` to what it requires | [`dist::check`], [`dist::wanted`], [`dist::universe`], [`dist::solve`], [`dist::explain`] |
 //! | one fault to the screen | the pass that found it, [`diagnostic`], [`cli`] |
 
 pub mod assemble;

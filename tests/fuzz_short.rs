@@ -6,6 +6,9 @@
 
 #[path = "fuzz/entries.rs"]
 mod entries;
+#[cfg(feature = "dist")]
+#[path = "fuzz/packages.rs"]
+mod packages;
 #[cfg(feature = "serve")]
 #[path = "fuzz/requests.rs"]
 mod requests;
@@ -219,6 +222,66 @@ fn no_part_of_an_inventory_breaks_kgen() {
     let mut parts = seeds(&[], ".csv", ",");
     parts.extend(seeds(&[], ".json", "{"));
     fuzz(&parts, 2_000, entries::part);
+}
+
+/// Packages with different headers.
+#[cfg(feature = "dist")]
+fn packages() -> Vec<Vec<u8>> {
+    let of = |number: u32| {
+        let mut builder = rpm::PackageBuilder::new("seed", "1.0~rc1", "MIT", "x86_64", "a seed");
+        builder.using_config(rpm::BuildConfig::v4().compression(rpm::CompressionType::None).source_date(1_700_000_000));
+        builder.release(number.to_string()).epoch(number % 3);
+        for relation in 0..number % 5 {
+            builder.requires(rpm::Dependency::greater_eq(format!("r{relation}"), "1-1"));
+            builder.provides(rpm::Dependency::any(format!("(a{relation} if b)")));
+            builder.with_file_contents("x", rpm::FileOptions::new(format!("/usr/bin/f{relation}"))).unwrap();
+        }
+        let mut bytes = Vec::new();
+        builder.build().unwrap().write(&mut bytes).unwrap();
+        bytes
+    };
+    (0..25).map(of).collect()
+}
+
+#[test]
+#[cfg(feature = "dist")]
+fn no_package_breaks_kgen() {
+    fuzz(&packages(), 3_000, packages::package);
+}
+
+/// Files of an index, each with other relations.
+#[cfg(feature = "dist")]
+fn metadata() -> Vec<Vec<u8>> {
+    let entry = |name: &str| format!("<rpm:entry name=\"{name}\" flags=\"GE\" epoch=\"0\" ver=\"1\" rel=\"2\"/>");
+    let relations = [
+        "a",
+        "/usr/bin/a",
+        "(a if b else c)",
+        "((a or b) and (c without d))",
+        "(a with b &lt; 2)",
+        "libc.so.6()(64bit)",
+    ];
+    let primary = |relation: &&str| {
+        let (name, entry) = (relation.len(), entry(relation));
+        format!(
+            "<metadata xmlns:rpm=\"r\" packages=\"1\"><package type=\"rpm\"><name>n{name}</name><arch>noarch</arch><version epoch=\"1\" ver=\"1\" rel=\"1\"/><checksum type=\"sha256\" pkgid=\"YES\">ab</checksum><size package=\"1\" installed=\"2\" archive=\"3\"/><location href=\"a/b.rpm\"/><format><rpm:provides>{entry}</rpm:provides><rpm:requires>{entry}</rpm:requires><rpm:conflicts>{entry}</rpm:conflicts><file>/usr/bin/a</file></format></package></metadata>"
+        )
+    };
+    let others = [
+        "<repomd><revision>1</revision><data type=\"primary\"><checksum type=\"sha256\">ab</checksum><location href=\"repodata/p.xml.gz\"/><timestamp>1</timestamp><size>1</size></data></repomd>",
+        "<comps><group><id>a</id><name>A</name><packagelist><packagereq type=\"mandatory\">p</packagereq></packagelist></group><environment><id>e</id><name>E</name><grouplist><groupid>a</groupid></grouplist></environment></comps>",
+        "---\ndocument: modulemd\nversion: 2\ndata:\n  name: m\n  stream: \"1\"\n  version: 1\n  artifacts:\n    rpms: [a-0:1-1.x86_64]\n...\n",
+        "1.0~rc1^git2 1.0^git1~rc2",
+    ];
+    let all = relations.iter().map(primary).chain(others.map(str::to_owned));
+    let all: Vec<_> = all.map(String::into_bytes).collect();
+    all.iter().cycle().take(30).cloned().collect()
+}
+
+#[test]
+#[cfg(feature = "dist")]
+fn no_file_of_an_index_breaks_kgen() {
+    fuzz(&metadata(), 4_000, packages::metadata);
 }
 
 /// Targets and what proxies say, of whom some are good.

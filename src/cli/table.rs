@@ -25,6 +25,7 @@ fn on_one_line(cell: &str) -> String {
 }
 
 /// Bytes for people.
+#[cfg(feature = "dist")]
 pub fn bytes(bytes: u64) -> String {
     let units = ["kB", "MB", "GB", "TB"];
     #[allow(clippy::cast_precision_loss)] // three digits are shown

@@ -71,43 +71,40 @@ struct ModuleFiles {
     extension: Option<(String, Option<RollName>)>,
 }
 
+/// A folder that holds `nodes`, `graphs` and so on, ending in `/`, and the roll that it is of.
+type Place = (String, Option<RollName>);
+
+/// The places of a description: the top, then those of its rolls.
+pub(super) fn places(tree: &SourceTree, rolls: &[RollName]) -> Vec<Place> {
+    let of_roll = |roll: &RollName| {
+        let roll = roll.clone();
+        folders_of(tree, &roll).into_iter().map(move |folder| (folder, Some(roll.clone())))
+    };
+    std::iter::once((String::new(), None)).chain(rolls.iter().flat_map(of_roll)).collect()
+}
+
+/// Where the modules and graphs of a roll stand: in it, or further down, as on a disc (`ROLL/VERSION/ARCH/nodes`).
+fn folders_of(tree: &SourceTree, roll: &RollName) -> BTreeSet<String> {
+    let top = format!("rolls/{roll}/");
+    let inside = tree.files.range(top.clone()..).map(|(path, _)| path).take_while(|path| path.starts_with(&top));
+    let before = |path: &String| {
+        let around = format!("/{}", &path[top.len()..]);
+        let found = ["/nodes/", "/graphs/", "/site-nodes/"].iter().filter_map(|folder| around.find(folder)).min()?;
+        Some(path[..top.len() + found].to_owned())
+    };
+    let folders: BTreeSet<String> = inside.filter_map(before).collect();
+    if folders.is_empty() || folders.contains(&top) { BTreeSet::from([top]) } else { folders }
+}
+
 pub(super) struct Loader<'l, 'a> {
     pub(super) tree: &'l SourceTree,
-    pub(super) rolls: &'l [RollName],
+    pub(super) places: Vec<Place>,
     pub(super) context: Context<'a>,
     /// Path that lost, path that won.
     pub(super) overridden: Vec<(String, String)>,
 }
 
 impl Loader<'_, '_> {
-    /// The trees of this description: the one at the top, then the rolls.
-    fn trees(&self) -> Vec<(String, Option<RollName>)> {
-        let of_roll = |roll: &RollName| {
-            let roll = roll.clone();
-            self.folders_of(&roll).into_iter().map(move |folder| (folder, Some(roll.clone())))
-        };
-        std::iter::once((String::new(), None)).chain(self.rolls.iter().flat_map(of_roll)).collect()
-    }
-
-    /// Where the modules and graphs of a roll stand: in it, or further down, as on a disc (`ROLL/VERSION/ARCH/nodes`).
-    fn folders_of(&self, roll: &RollName) -> Vec<String> {
-        let top = format!("rolls/{roll}/");
-        let inside =
-            self.tree.files.range(top.clone()..).map(|(path, _)| path).take_while(|path| path.starts_with(&top));
-        let before = |path: &String| {
-            let ends = ["nodes/", "graphs/", "site-nodes/"].iter().filter_map(|folder| {
-                let at = format!("/{}", &path[top.len()..]).find(&format!("/{folder}"))?;
-                Some(path[..top.len() + at].to_owned())
-            });
-            ends.min_by_key(String::len)
-        };
-        let mut folders: BTreeSet<String> = inside.filter_map(before).collect();
-        if folders.is_empty() || folders.contains(&top) {
-            folders = BTreeSet::from([top]);
-        }
-        folders.into_iter().collect()
-    }
-
     /// The XML files directly in a folder: path and name without `.xml`.
     fn files_in(&self, folder: &str) -> Vec<(String, String)> {
         let after = self.tree.files.range(folder.to_owned()..).map(|(path, _)| path);
@@ -137,7 +134,7 @@ impl Loader<'_, '_> {
 
     fn module_files(&mut self) -> BTreeMap<String, ModuleFiles> {
         let mut found: BTreeMap<String, ModuleFiles> = BTreeMap::new();
-        for (prefix, roll) in self.trees() {
+        for (prefix, roll) in self.places.clone() {
             for (path, stem) in self.files_in(&format!("{prefix}nodes/")) {
                 if let Some(name) = stem.strip_prefix("extend-") {
                     found.entry(name.to_owned()).or_default().extension = Some((path, roll.clone()));
@@ -151,7 +148,7 @@ impl Loader<'_, '_> {
                 }
             }
         }
-        for (prefix, roll) in self.trees() {
+        for (prefix, roll) in self.places.clone() {
             for (path, stem) in self.files_in(&format!("{prefix}site-nodes/")) {
                 self.site_file(&mut found, path, &stem, roll.clone());
             }
@@ -258,7 +255,7 @@ impl Loader<'_, '_> {
         let Some(file) = self.decoded(path) else { return };
         module.files.push(file);
         let Some(root) = parse_document(file, self.context.sources, self.context.diagnostics) else { return };
-        let mut folders = self.trees();
+        let mut folders = self.places.clone();
         // The roll's own includes first, then the top's, then those of other rolls, the later before the earlier.
         folders.sort_by_key(|(_, owner)| if owner.as_ref() == roll { 0 } else { 1 + usize::from(owner.is_some()) });
         let own = folders.iter().take_while(|(_, owner)| owner.as_ref() == roll || owner.is_none()).count();
@@ -298,7 +295,7 @@ impl Loader<'_, '_> {
     pub(super) fn graphs(&mut self) -> BTreeMap<GraphName, Graph> {
         // By graph and file name: a later roll's file of the same name counts instead.
         let mut chosen: BTreeMap<(GraphName, String), (String, Option<RollName>)> = BTreeMap::new();
-        for (prefix, roll) in self.trees() {
+        for (prefix, roll) in self.places.clone() {
             let folder = format!("{prefix}graphs/");
             let folders: BTreeSet<String> = self
                 .tree
@@ -340,12 +337,11 @@ impl Loader<'_, '_> {
         let paths: Vec<String> =
             self.tree.files.keys().filter(|path| path.to_lowercase().ends_with(".xml")).cloned().collect();
         for path in paths {
-            let folders =
-                self.trees().into_iter().filter_map(|(folder, _)| path.strip_prefix(&folder).map(str::to_owned));
-            let inside = folders.min_by_key(String::len).unwrap_or_else(|| path.clone());
+            let folders = self.places.iter().filter_map(|(folder, _)| path.strip_prefix(folder.as_str()));
+            let inside = folders.min_by_key(|inside| inside.len()).unwrap_or(&path);
             let parts: Vec<&str> = inside.split('/').collect();
             // A disc has other files too, beside the folders of the description.
-            let is_beside = path.starts_with("rolls/") && inside == path;
+            let is_beside = path.starts_with("rolls/") && *inside == *path;
             if is_beside {
                 continue;
             }

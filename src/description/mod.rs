@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use crate::condition::{ConditionId, Conditions};
-use crate::description::loader::{Loader, chosen_rolls, report_refused};
+use crate::description::loader::{Loader, chosen_rolls, places, report_refused};
 pub use crate::description::module::Module;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::graph::Graph;
@@ -88,7 +88,7 @@ pub fn load(
     let mut conditions = Conditions::default();
     let mut loader = Loader {
         tree,
-        rolls: &rolls,
+        places: places(tree, &rolls),
         context: Context { sources, conditions: &mut conditions, diagnostics, language },
         overridden: Vec::new(),
     };

@@ -191,7 +191,7 @@ fn conditional(operator: &str, first: Formula, condition: Formula, otherwise: Op
     if operator == "if" {
         let then = Formula::Any(vec![first, not(condition.clone())]);
         return match otherwise {
-            Some(otherwise) => Formula::All(vec![then, Formula::Any(vec![condition, otherwise])]),
+            Some(otherwise) => Formula::All(vec![then, Formula::Any(vec![otherwise, condition])]),
             None => then,
         };
     }

@@ -1,6 +1,6 @@
 //! One file to one package: the door to rpm's format. Nothing in a file is believed before it is checked.
 //!
-//! The library that takes headers apart believes the sizes and offsets in them, so [`read_head`] looks at all of those
+//! The library that takes headers apart believes the sizes and offsets in them, so all of those are looked at
 //! first: a package comes from anybody. The file is read once, for its header and all its checksums.
 #![allow(clippy::disallowed_methods)] // the door to packages
 

@@ -42,8 +42,8 @@ pub fn description(tree: &Path) -> Result<Option<String>, DistError> {
         let mut text = String::new();
         let read = file.take(MAX_TREE_FILE_BYTES).read_to_string(&mut text);
         read.map_err(|error| DistError::file("read", &tree.join(name), error))?;
-        let lines = text.lines().filter(|line| !line.trim_start().starts_with(FOLDER));
-        return Ok(Some(lines.map(|line| format!("{line}\n")).collect()));
+        let lines = text.split_inclusive('\n').filter(|line| !line.trim_start().starts_with(FOLDER));
+        return Ok(Some(lines.collect()));
     }
     Ok(None)
 }

@@ -20,7 +20,8 @@ const HOOK: &str = "lib/dracut/hooks/pre-pivot/90-kgen-overlay.sh";
 /// kernel's documentation). The kernel unpacks it over the other initrds. It finds a plain archive only at a multiple of
 /// four octets behind the one before it, and iPXE on UEFI leaves no gap; a compressed one it finds anywhere.
 pub fn overlay() -> Vec<u8> {
-    let mut encoder = GzBuilder::new().write(Vec::new(), Compression::best());
+    // Stored, not deflated: what deflates differs with the features that kgen is built with, and the bytes must not.
+    let mut encoder = GzBuilder::new().write(Vec::new(), Compression::none());
     // Memory does not fail.
     let written = encoder.write_all(&archive()).and_then(|()| encoder.finish());
     written.unwrap_or_default()

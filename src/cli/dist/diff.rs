@@ -58,11 +58,10 @@ pub fn run(session: &mut Session, arguments: &DistDiff) -> Result<(), Failure> {
     let mut compared = Vec::new();
     let generation = session.generation(&[])?;
     session.stop_on_errors()?;
+    let distributions: BTreeSet<_> = before.distribution.into_iter().chain(after.distribution).collect();
     for (arch, old, new) in pairs(&before, &after)? {
-        let (old_packages, new_packages) = (packages(old)?, packages(new)?);
-        let changes = compare(&old_packages, &new_packages);
-        let distributions: BTreeSet<_> = before.distribution.into_iter().chain(after.distribution).collect();
-        let reach = reach(&generation, &distributions, &arch, [old_packages, new_packages]);
+        let changes = compare(&packages(old)?, &packages(new)?);
+        let reach = reach(&generation, &distributions, &arch, [old, new])?;
         let packages = changes.into_iter().map(|change| {
             let hosts = reach.get(&change.name).cloned().unwrap_or_default();
             Reaching { change, hosts: hosts.into_iter().collect() }
@@ -143,22 +142,22 @@ fn packages(tree: &Path) -> Result<Vec<Package>, Failure> {
     Ok(Repository::open(tree)?.packages()?)
 }
 
-/// Which hosts install what, by name: with the packages before, or those after.
+/// Which hosts install what, by name: with the tree before, or the one after.
 fn reach(
     generation: &Generation,
     distributions: &BTreeSet<&DistributionName>,
     arch: &str,
-    packages: [Vec<Package>; 2],
-) -> BTreeMap<Arc<str>, BTreeSet<HostName>> {
+    trees: [&Path; 2],
+) -> Result<BTreeMap<Arc<str>, BTreeSet<HostName>>, Failure> {
     let mut reach: BTreeMap<Arc<str>, BTreeSet<HostName>> = BTreeMap::new();
     let groups = groups(generation);
-    let concerned: Vec<&Group> = groups
-        .iter()
-        .filter(|group| distributions.contains(group.distribution) && (arch.is_empty() || *group.arch == *arch))
-        .collect();
-    for packages in packages {
-        for group in &concerned {
-            let universe = Universe::new(packages.clone(), &group.arch);
+    let concerned =
+        |group: &&Group| distributions.contains(group.distribution) && (arch.is_empty() || *group.arch == *arch);
+    let groups: Vec<&Group> = groups.iter().filter(concerned).collect();
+    let arches: BTreeSet<&str> = groups.iter().map(|group| &*group.arch).collect();
+    for (tree, arch) in trees.iter().flat_map(|tree| arches.iter().map(move |arch| (tree, arch))) {
+        let universe = Universe::read(tree, arch)?;
+        for group in groups.iter().filter(|group| *group.arch == **arch) {
             let resolved = resolve(group, &universe, &mut Diagnostics::default());
             for id in resolved.installed {
                 let name = Arc::clone(&universe.package(id).nevra.name);
@@ -166,7 +165,7 @@ fn reach(
             }
         }
     }
-    reach
+    Ok(reach)
 }
 
 fn text(compared: &[Compared]) -> String {

@@ -155,16 +155,7 @@ impl Repository {
     /// # Errors
     /// The list cannot be read.
     pub fn packages(&self) -> Result<Vec<Package>, DistError> {
-        let mut visitor = Packages::default();
-        self.xml("primary", |xml| {
-            let read = parse_primary(&mut create_xml_reader(xml), &mut visitor);
-            read.map_err(|error| error.to_string())
-        })?;
-        let shown = self.tree.display();
-        if let Some(fault) = visitor.fault {
-            return Err(DistError::metadata(shown, fault));
-        }
-        Ok(visitor.list)
+        Ok(self.xml("primary", |xml| packages(xml))?.unwrap_or_default())
     }
 
     /// Which packages, by their checksums, have which of some files.
@@ -217,6 +208,24 @@ impl Repository {
             let mut text = String::new();
             io::Read::read_to_string(xml, &mut text).map(|_| text)
         })
+    }
+}
+
+/// The packages of a list, from its bytes; `shown` is what people call it.
+///
+/// # Errors
+/// It is none, or has a package that is not in its tree.
+pub fn packages_of(bytes: &[u8], shown: &str) -> Result<Vec<Package>, DistError> {
+    let mut xml = unpacked(bytes, MAX_OPEN_BYTES).map_err(|error| DistError::metadata(shown, error))?;
+    packages(&mut xml).map_err(|error| DistError::metadata(shown, error))
+}
+
+fn packages(xml: &mut dyn io::BufRead) -> Result<Vec<Package>, String> {
+    let mut visitor = Packages::default();
+    parse_primary(&mut create_xml_reader(xml), &mut visitor).map_err(|error| error.to_string())?;
+    match visitor.fault {
+        Some(fault) => Err(fault),
+        None => Ok(visitor.list),
     }
 }
 
