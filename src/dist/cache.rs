@@ -22,7 +22,7 @@ use crate::dist::header::{Entries, Indexed, Kept, hexadecimal, read};
 use crate::dist::signature::Keys;
 
 /// What other versions of kgen kept, they keep elsewhere: they may say it otherwise.
-const FORM: &str = concat!("headers-", env!("CARGO_PKG_VERSION"));
+const FORM: &str = concat!("headers-2-", env!("CARGO_PKG_VERSION"));
 /// More than any package has; what is larger was not written by this.
 const MAX_ENTRY_BYTES: u64 = 1 << 30;
 
@@ -73,8 +73,9 @@ impl Cache {
         expected: Option<&str>,
     ) -> Result<Result<Indexed, PackageFault>, DistError> {
         let failed = |error| DistError::file("read", path, error);
-        let id = identity(path).map_err(failed)?;
-        if let Some(known) = self.known.get(&id).filter(|known| known.keys == keys.digest) {
+        // What was found with other keys says nothing, but stays true for them.
+        let id = format!("{} {}", identity(path).map_err(failed)?, keys.digest);
+        if let Some(known) = self.known.get(&id) {
             let is_listed = expected.is_none_or(|expected| expected == known.sha256);
             return Ok(if is_listed { Ok(known.clone()) } else { Err(PackageFault::Unlisted) });
         }

@@ -112,6 +112,8 @@ pub enum PackageFault {
     },
     /// Name, version, release or architecture cannot stand in the name of a file.
     Unnameable(String),
+    /// Its signature says nothing of its payload.
+    Uncovered,
     /// It has no signature.
     Unsigned,
     /// Its signature is not that of a key of the site.
@@ -132,6 +134,12 @@ impl fmt::Display for PackageFault {
             Self::Damaged(what) => write!(f, "is damaged: the checksum of its {what} does not fit"),
             Self::Misnamed { expected } => write!(f, "is called otherwise than what it is, `{expected}`"),
             Self::Unnameable(what) => write!(f, "is `{}`, which cannot be the name of a file", what.escape_debug()),
+            Self::Uncovered => {
+                write!(
+                    f,
+                    "has no checksum of its payload in its header (rpm before 4.14), so that no signature covers it"
+                )
+            }
             Self::Unsigned => write!(f, "is not signed"),
             Self::Signature(why) => write!(f, "is not signed by a key of the site: {why}"),
         }

@@ -41,6 +41,8 @@ pub enum Refused {
     Missing,
     /// It may come if it is asked for again.
     Passing(String),
+    /// Not to us.
+    Denied(String),
     /// It will not.
     Lasting(String),
 }
@@ -88,6 +90,7 @@ impl Fetcher {
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(Refused::Missing),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Err(Refused::Passing(answered(status))),
             status if status.is_server_error() => Err(Refused::Passing(answered(status))),
+            StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => Err(Refused::Denied(answered(status))),
             status => Err(Refused::Lasting(answered(status))),
         }
     }
@@ -169,7 +172,7 @@ impl Refused {
     pub fn of(self, url: &str) -> DistError {
         let message = match self {
             Self::Missing => "there is no such file".to_owned(),
-            Self::Passing(message) | Self::Lasting(message) => message,
+            Self::Passing(message) | Self::Denied(message) | Self::Lasting(message) => message,
         };
         DistError::Fetch { url: shown(url), message }
     }

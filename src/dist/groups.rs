@@ -4,6 +4,8 @@
 
 use rpmrepo_metadata::{CompsData, CompsEnvironment, CompsGroup};
 
+use crate::dist::repodata::sound;
+
 /// Adds what a later source has.
 pub fn merge(all: &mut CompsData, other: CompsData) {
     for group in other.groups {
@@ -33,8 +35,13 @@ pub fn merge(all: &mut CompsData, other: CompsData) {
 
 fn merge_group(known: &mut CompsGroup, other: CompsGroup) {
     for package in other.packages {
-        if !known.packages.iter().any(|there| there.name == package.name) {
-            known.packages.push(package);
+        // Who is surer that it belongs there is right.
+        let sure =
+            |kind: &str| ["mandatory", "default", "conditional"].iter().position(|known| *known == kind).unwrap_or(3);
+        match known.packages.iter_mut().find(|there| there.name == package.name) {
+            Some(there) if sure(&package.reqtype) < sure(&there.reqtype) => *there = package,
+            Some(_) => {}
+            None => known.packages.push(package),
         }
     }
 }
@@ -61,6 +68,7 @@ fn add_missing(known: &mut Vec<String>, other: Vec<String>) {
 /// # Errors
 /// It is none.
 pub fn parse(text: &str) -> Result<CompsData, String> {
+    sound::check(text.as_bytes(), false)?;
     CompsData::from_xml(text).map_err(|error| error.to_string())
 }
 

@@ -32,6 +32,10 @@ const MAX_ENTRIES: u32 = 0xffff;
 /// A header of a hundred thousand files has some 30 MB; rpm takes 256.
 const MAX_DATA_BYTES: u32 = 128 << 20;
 
+/// The longest path that Linux takes (`PATH_MAX`), and the most that all paths of a package have: a hundred thousand have 10 MB.
+const MAX_PATH_BYTES: usize = 4096;
+const MAX_PATHS_BYTES: usize = 128 << 20;
+
 /// What is kept of a package.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Indexed {
@@ -43,8 +47,6 @@ pub struct Indexed {
     pub size: u64,
     /// When it was built, in seconds since 1970.
     pub built: u64,
-    /// Which keys its signature was checked with; empty if with none.
-    pub keys: String,
     /// Where its entries are kept; the cache knows.
     pub kept: Kept,
 }
@@ -95,7 +97,11 @@ pub fn read(
         return Ok(Err(fault));
     }
     let (mut whole, mut payload) = (Sha256::new_with_prefix(&head), Sha256::new());
-    let inside = payload_digest(&metadata).filter(|_| expected.is_none());
+    // A signature is of the header, and covers the rest by the checksum that stands there.
+    let inside = payload_digest(&metadata).filter(|_| expected.is_none() || keys.are_asked());
+    if inside.is_none() && keys.are_asked() {
+        return Ok(Err(PackageFault::Uncovered));
+    }
     let mut buffer = vec![0; 1 << 18];
     let mut read = head.len() as u64;
     loop {
@@ -257,6 +263,7 @@ fn describe(
         return Err(PackageFault::Unnameable(nevra.to_string()));
     }
     keys.check(metadata)?;
+    check_paths(metadata)?;
     let built = metadata.get_build_time().unwrap_or_default();
     let source = PackageSource {
         checksum: Some(Checksum::Sha256(sha256.clone())),
@@ -271,7 +278,18 @@ fn describe(
         MetadataError::RpmReadError(error) => header_fault(&error),
         other => PackageFault::Header(other.to_string()),
     })?;
-    Ok((Indexed { nevra, sha256, size, built, keys: keys.digest.clone(), kept: Kept::default() }, Entries { texts }))
+    Ok((Indexed { nevra, sha256, size, built, kept: Kept::default() }, Entries { texts }))
+}
+
+/// Paths are put together of directories and names: few bytes can say many.
+fn check_paths(metadata: &PackageMetadata) -> Result<(), PackageFault> {
+    let paths = metadata.get_file_paths_split().map_err(|error| header_fault(&error))?;
+    let lengths = || paths.iter().map(|(directory, name)| directory.len() + name.len());
+    if lengths().any(|length| length > MAX_PATH_BYTES) || lengths().sum::<usize>() > MAX_PATHS_BYTES {
+        let what = format!("its paths have more than {MAX_PATH_BYTES} bytes each, or {MAX_PATHS_BYTES} together");
+        return Err(PackageFault::Header(what));
+    }
+    Ok(())
 }
 
 fn nevra(metadata: &PackageMetadata) -> Result<Nevra, PackageFault> {

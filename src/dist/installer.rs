@@ -23,9 +23,7 @@ pub fn images(text: &str) -> Vec<(String, Digested)> {
         let (kind, value) = checksum.trim().split_once(':')?;
         let path = path.trim();
         let is_ours = is_inside(path) && !path.starts_with(FOLDER) && !path.ends_with(".iso");
-        let plain = value.len() >= 32 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let digest = Digested { kind: kind.to_ascii_lowercase(), value: value.to_ascii_lowercase() };
-        (is_ours && plain).then(|| (path.to_owned(), digest))
+        Digested::new(kind.trim(), value.trim()).filter(|_| is_ours).map(|digest| (path.to_owned(), digest))
     };
     lines.filter_map(image).collect()
 }

@@ -106,7 +106,7 @@ pub fn mirror(
     std::fs::create_dir_all(&parts).map_err(|error| DistError::file("make", &parts, error))?;
     let mut report = Report { tree: before.display().to_string(), ..Report::default() };
 
-    let url_of = |location: &str| format!("{}/{location}", repository.url);
+    let url_of = |location: &str| format!("{}/{}", repository.url, escaped(location));
     let repomd_url = url_of(REPOMD);
     let repomd = fetcher.small(&repomd_url, MAX_REPOMD_BYTES).map_err(|refused| refused.of(&repomd_url))?;
     let index = Index::parse(&repomd, &shown(&repomd_url))?;
@@ -143,7 +143,7 @@ fn part_of(package: &Package, url_of: &dyn Fn(&str) -> String) -> Result<Part, D
         return Err(DistError::metadata(shown(&url_of(REPOMD)), message));
     }
     let wanted = Wanted {
-        url: url_of(&escaped(&package.location)),
+        url: url_of(&package.location),
         digest: package.digest.clone(),
         size: (package.size > 0).then_some(package.size),
     };
@@ -168,7 +168,7 @@ fn installer(tree: &NewTree, fetcher: &Fetcher, url_of: &dyn Fn(&str) -> String)
 
 fn listed(text: &str, url_of: &dyn Fn(&str) -> String) -> Vec<Part> {
     let part = |(path, digest): (String, Digested)| {
-        let wanted = Wanted { url: url_of(&escaped(&path)), digest, size: None };
+        let wanted = Wanted { url: url_of(&path), digest, size: None };
         Part { location: path, wanted }
     };
     images(text).into_iter().map(part).collect()
@@ -185,9 +185,8 @@ fn signature(tree: &NewTree, fetcher: &Fetcher, url_of: &dyn Fn(&str) -> String)
 fn optional(fetcher: &Fetcher, url: &str) -> Result<Option<Vec<u8>>, DistError> {
     match fetcher.small(url, MAX_SMALL_BYTES) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(Refused::Missing) => Ok(None),
-        // Object stores answer so for what is not there.
-        Err(Refused::Lasting(message)) if message.contains(" 403 ") => Ok(None),
+        // Object stores deny what is not there.
+        Err(Refused::Missing | Refused::Denied(_)) => Ok(None),
         Err(refused) => Err(refused.of(url)),
     }
 }
@@ -210,9 +209,9 @@ fn known_packages(before: &Path, wanted: &[Part]) -> BTreeMap<Digested, PathBuf>
     let read = Repository::open(before).and_then(|repository| repository.packages());
     let packages =
         read.unwrap_or_default().into_iter().map(|package| (package.digest, package.location, Some(package.size)));
-    let images = std::fs::read_to_string(before.join(TREE_FILES[0])).unwrap_or_default();
-    let images =
-        listed(&images, &|path| path.to_owned()).into_iter().map(|part| (part.wanted.digest, part.location, None));
+    let described = |name: &&str| std::fs::read_to_string(before.join(name)).ok();
+    let described = TREE_FILES.iter().find_map(described).unwrap_or_default();
+    let images = images(&described).into_iter().map(|(path, digest)| (digest, path, None));
     let sizes: BTreeMap<&Digested, Option<u64>> =
         wanted.iter().map(|part| (&part.wanted.digest, part.wanted.size)).collect();
     packages
@@ -249,17 +248,20 @@ fn bring(
     for part in there {
         tree.bring(&here[&part.wanted.digest], &part.location, Links::Hard)?;
     }
-    let all_bytes = missing.iter().filter_map(|part| part.wanted.size).sum();
+    // Two places may have the same file, which is fetched once.
+    let distinct: BTreeMap<&Digested, &Part> = missing.iter().map(|part| (&part.wanted.digest, *part)).collect();
+    let distinct: Vec<&Part> = distinct.into_values().collect();
+    let all_bytes = distinct.iter().filter_map(|part| part.wanted.size).sum();
     let (next, files, bytes) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicU64::new(0));
     let (stop, fault) = (AtomicBool::new(false), Mutex::new(None));
     let tell = |got: u64| {
         let bytes = bytes.fetch_add(got, Ordering::Relaxed) + got;
         let files = files.load(Ordering::Relaxed);
-        (fetching.progress)(Progress { files, all_files: missing.len(), bytes, all_bytes });
+        (fetching.progress)(Progress { files, all_files: distinct.len(), bytes, all_bytes });
     };
     let work = || {
         while let Some(part) =
-            missing.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !stop.load(Ordering::Relaxed))
+            distinct.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !stop.load(Ordering::Relaxed))
         {
             if let Err(error) = fetch(fetching.fetcher, &part.wanted, fetching.parts, &tell) {
                 stop.store(true, Ordering::Relaxed);
@@ -270,17 +272,17 @@ fn bring(
         }
     };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..fetching.jobs.min(missing.len())).map(|_| scope.spawn(work)).collect();
+        let threads: Vec<_> = (0..fetching.jobs.min(distinct.len())).map(|_| scope.spawn(work)).collect();
         threads.into_iter().for_each(|thread| drop(thread.join()));
     });
     if let Some(error) = fault.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
         return Err(error);
     }
     for part in &missing {
-        // A link: two places may have the same file, and what is kept is there for an attempt after a failure.
+        // A link: what is kept is there for an attempt after a failure.
         tree.bring(&part.wanted.kept(fetching.parts), &part.location, Links::Hard)?;
     }
-    report.fetched += missing.len();
+    report.fetched += distinct.len();
     report.bytes += bytes.into_inner();
     Ok(())
 }
@@ -302,9 +304,12 @@ fn vanished(tree: &NewTree, before: &Path, options: Options, report: &mut Report
     Ok(())
 }
 
-/// Of the index, and of which packages lie beside it.
+/// Of the index, of which packages lie beside it, and of what describes the tree.
 fn id(tree: &NewTree, repomd: &[u8]) -> Result<String, DistError> {
     let mut hasher = Sha256::new_with_prefix(repomd);
+    for name in TREE_FILES.iter().chain([&SIGNATURE]) {
+        hasher.update(std::fs::read(tree.path().join(name)).unwrap_or_default());
+    }
     for path in files_below(tree.path(), &[".rpm"])? {
         hasher.update(path.strip_prefix(tree.path()).unwrap_or(&path).to_string_lossy().as_bytes());
         hasher.update([0]);

@@ -6,12 +6,27 @@ use crate::dist::nevra::Nevra;
 use crate::dist::relation::{Comparison, Relation};
 
 /// A checksum as metadata states it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Digested {
     /// `sha256`, `sha512`, ..
     pub kind: String,
     /// In hexadecimal, small letters.
     pub value: String,
+}
+
+impl Digested {
+    /// A checksum of a kind that is trusted; it names files, so that nothing else may be in it.
+    pub fn new(kind: &str, value: &str) -> Option<Self> {
+        let digits = match kind.to_ascii_lowercase().as_str() {
+            "sha224" => 56,
+            "sha256" => 64,
+            "sha384" => 96,
+            "sha512" => 128,
+            _ => return None,
+        };
+        let plain = value.len() == digits && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+        plain.then(|| Self { kind: kind.to_ascii_lowercase(), value: value.to_ascii_lowercase() })
+    }
 }
 
 /// A package as the index of its tree describes it.

@@ -115,8 +115,26 @@ pub fn select(candidates: &[Candidate], build: &Build, kept: &Kept, arch: &str) 
     let streams = once_each(candidates, in_streams, &mut selection);
     missing_artifacts(candidates, &streams, kept, &mut selection);
     selection.chosen.extend(streams);
-    selection.chosen.sort_by_key(|number| candidates[*number].indexed.nevra.location());
+    one_for_each_place(candidates, &mut selection);
     selection
+}
+
+/// The name of a file has no epoch: of two that differ in nothing else, the newer is taken.
+fn one_for_each_place(candidates: &[Candidate], selection: &mut Selection) {
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    for number in std::mem::take(&mut selection.chosen) {
+        let nevra = &candidates[number].indexed.nevra;
+        let known = places.get(&nevra.location()).copied();
+        let newer = known.is_none_or(|known| nevra.evr > candidates[known].indexed.nevra.evr);
+        if let Some(known) = known {
+            let (winner, loser) = if newer { (number, known) } else { (known, number) };
+            selection.overridden.push(Overridden { winner: Some(winner), loser, why: Reason::Older });
+        }
+        if newer {
+            places.insert(nevra.location(), number);
+        }
+    }
+    selection.chosen = places.into_values().collect();
 }
 
 /// Whether it runs on such machines and the site does not leave it out.

@@ -35,6 +35,11 @@ impl Keys {
         Ok(Self { verifier: Some(verifier), digest: format!("{:x}", hasher.finalize()) })
     }
 
+    /// Whether the site has keys.
+    pub fn are_asked(&self) -> bool {
+        self.verifier.is_some()
+    }
+
     /// Looks at the signature of a package, where the site has keys. It is that of the header, and the header holds the
     /// checksum of all else.
     ///

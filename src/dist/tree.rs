@@ -4,12 +4,16 @@
 //! `.NAME-previous`: who reads from it can finish, and the two can be compared.
 #![allow(clippy::disallowed_methods)] // the door to trees of packages
 
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+use walkdir::WalkDir;
+
 use crate::dist::error::DistError;
+use crate::dist::repodata::FOLDER;
 use crate::inventory::distribution::Links;
 use crate::write::Output;
 
@@ -58,7 +62,8 @@ impl NewTree {
         if let Some(folder) = path.parent() {
             make(folder)?;
         }
-        std::fs::write(&path, bytes).map_err(|error| DistError::file("write", &path, error))
+        let written = File::create(&path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_data()));
+        written.map_err(|error| DistError::file("write", &path, error))
     }
 
     /// Brings a file in.
@@ -82,26 +87,37 @@ impl NewTree {
             }
             Links::Reflink => reflink(from, &to).map_err(refused("reflink", "hard")),
             Links::Symbolic => {
-                let real = from.canonicalize().map_err(|error| DistError::file("read", from, error))?;
-                symlink(real, &to).map_err(|error| DistError::file("link", &to, error))
+                // Through the links that trees are reached by, which always lead to the tree of the day.
+                let path = std::path::absolute(from).map_err(|error| DistError::file("read", from, error))?;
+                symlink(path, &to).map_err(|error| DistError::file("link", &to, error))
             }
             Links::Copy => std::fs::copy(from, &to).map(drop).map_err(|error| DistError::file("write", &to, error)),
         }
     }
 
-    /// Puts it in its place. `id` is of its content: a tree of the same id is the same.
+    /// Puts it in its place, unless the tree that is there is the same. `id` is of its content.
     ///
     /// # Errors
     /// It cannot be renamed; what was there stays.
     pub fn exchange(self, id: &str) -> Result<Exchanged, DistError> {
-        let target = format!(".{}-{}", self.name, id.get(..16).unwrap_or(id));
         let link = self.directory.join(&self.name);
         let before = std::fs::read_link(&link).ok();
-        if before.as_deref() == Some(Path::new(&target)) && self.directory.join(&target).is_dir() {
+        let named = |number: u32| match number {
+            0 => format!(".{}-{}", self.name, id.get(..16).unwrap_or(id)),
+            _ => format!(".{}-{}-{number}", self.name, id.get(..16).unwrap_or(id)),
+        };
+        if before.is_some()
+            && shape(&link) == shape(&self.path)
+            && before.as_ref().is_some_and(|before| of_id(before, &named(0)))
+        {
             return Ok(Exchanged::Same);
         }
+        // What is served now is not touched, though it may have the name already, and be damaged.
+        let mut names = (0..).map(named);
+        let target = names.find(|name| before.as_deref() != Some(Path::new(name))).unwrap_or_default();
         let path = self.directory.join(&target);
         remove(&path)?;
+        sync(&self.path.join(FOLDER))?;
         std::fs::rename(&self.path, &path).map_err(|error| DistError::file("name", &path, error))?;
         sync(&self.directory)?;
         if let Some(before) = &before {
@@ -119,7 +135,7 @@ impl NewTree {
         for entry in std::fs::read_dir(&self.directory).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            let id = name.strip_prefix(&format!(".{}-", self.name));
+            let id = name.strip_prefix(&format!(".{}-", self.name)).map(|id| id.split('-').next().unwrap_or(id));
             let ours = id.is_some_and(|id| id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
             if ours && name != target && before != Some(Path::new(&name)) {
                 remove(&entry.path())?;
@@ -134,6 +150,28 @@ impl Drop for NewTree {
         // What cannot be removed now is removed by the next run.
         let _ = remove(&self.path);
     }
+}
+
+/// Whether a tree is of an id, of whatever number.
+fn of_id(tree: &Path, name: &str) -> bool {
+    tree.to_string_lossy().strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
+/// Everything in a tree: path, size, and what links lead to.
+fn shape(tree: &Path) -> Option<BTreeMap<PathBuf, (u64, Option<PathBuf>)>> {
+    let mut shape = BTreeMap::new();
+    let root = tree.canonicalize().ok()?;
+    for entry in WalkDir::new(&root).sort_by_file_name() {
+        let entry = entry.ok()?;
+        if entry.file_type().is_dir() {
+            continue;
+        }
+        let target = std::fs::read_link(entry.path()).ok();
+        // Of a link it is the file's size that has to be right.
+        let size = entry.path().metadata().map_or(u64::MAX, |found| found.len());
+        shape.insert(entry.path().strip_prefix(&root).ok()?.to_path_buf(), (size, target));
+    }
+    Some(shape)
 }
 
 /// The tree before the last exchange, if there is one.

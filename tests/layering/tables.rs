@@ -178,7 +178,7 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("prometheus_client", &[("server::metrics", "measurements")]),
-    ("quick_xml", &[("syntax::xml", "XML")]),
+    ("quick_xml", &[("dist::repodata", "the root of a list of packages"), ("syntax::xml", "XML of descriptions")]),
     (
         "rayon",
         &[

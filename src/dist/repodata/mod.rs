@@ -2,6 +2,7 @@
 
 pub mod bounded;
 pub mod read;
+pub mod sound;
 pub mod write;
 
 /// The directory of the index in a tree.

@@ -15,14 +15,21 @@ use rpmrepo_metadata::{
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 use crate::dist::error::DistError;
+use crate::dist::groups;
 use crate::dist::nevra::{Evr, Nevra};
 use crate::dist::package::{Digested, Package};
 use crate::dist::relation::{Comparison, Relation};
 use crate::dist::repodata::REPOMD;
 use crate::dist::repodata::bounded::{MAX_OPEN_BYTES, unpacked};
+use crate::dist::repodata::sound;
 
 /// The largest file that names the others; real ones have five kilobytes.
 pub const MAX_REPOMD_BYTES: u64 = 4 << 20;
+
+/// What is said where a checksum is none that is trusted.
+const UNTRUSTED: &str = "it has a checksum that is none, or of a kind that is not trusted; sha256 is";
+/// The most that groups, advisories and modules may unpack to: they are held as a whole.
+const MAX_WHOLE_BYTES: u64 = 256 << 20;
 
 /// One file of an index.
 #[derive(Clone, Debug)]
@@ -52,7 +59,9 @@ impl Index {
     /// # Errors
     /// It is none, or names what cannot be in a tree.
     pub fn parse(bytes: &[u8], shown: &str) -> Result<Self, DistError> {
-        let xml = unpacked(bytes, MAX_REPOMD_BYTES).map_err(|error| DistError::metadata(shown, error))?;
+        let open = || unpacked(bytes, MAX_REPOMD_BYTES).map_err(|error| DistError::metadata(shown, error));
+        sound::check(open()?, false).map_err(|message| DistError::metadata(shown, message))?;
+        let xml = open()?;
         let data: RepomdData =
             RepomdXml::read_data(create_xml_reader(xml)).map_err(|error| DistError::metadata(shown, error))?;
         let mut index = Self::default();
@@ -65,7 +74,7 @@ impl Index {
             index.records.push(Record {
                 kind: record.metadata_name.clone(),
                 location,
-                digest: digested(&record.checksum).ok_or_else(|| DistError::metadata(shown, "it has no checksums"))?,
+                digest: digested(&record.checksum).ok_or_else(|| DistError::metadata(shown, UNTRUSTED))?,
                 size: record.size,
                 open_size: record.open_size,
             });
@@ -78,16 +87,17 @@ impl Index {
 
     /// The file of a kind, or of one of others that say the same.
     pub fn record(&self, kind: &str) -> Option<&Record> {
-        let ends = ["", "_gz", "_xz", "_zck"];
-        // What is compressed in chunks is for who fetches parts of it.
-        ends[..3].iter().find_map(|end| self.records.iter().find(|record| record.kind == format!("{kind}{end}")))
+        let ends = ["", "_gz", "_xz"];
+        ends.iter().find_map(|end| self.records.iter().find(|record| record.kind == format!("{kind}{end}")))
     }
 }
 
 fn digested(checksum: &Checksum) -> Option<Digested> {
+    if *checksum == Checksum::Empty {
+        return None;
+    }
     let (kind, value) = checksum.to_values().ok()?;
-    let plain = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_hexdigit());
-    plain.then(|| Digested { kind: kind.to_ascii_lowercase(), value: value.to_ascii_lowercase() })
+    Digested::new(kind, value)
 }
 
 /// Whether a path stays in the tree: metadata comes from anybody.
@@ -115,11 +125,13 @@ impl Repository {
     /// It has no index, or one that cannot be read.
     pub fn open(tree: &Path) -> Result<Self, DistError> {
         let path = tree.join(REPOMD);
+        // A tree may be exchanged while it is read: all of this is of one.
+        let tree = tree.canonicalize().map_err(|error| DistError::file("read", &path, error))?;
         let mut bytes = Vec::new();
-        let read = File::open(&path).and_then(|file| file.take(MAX_REPOMD_BYTES).read_to_end(&mut bytes));
+        let read = File::open(tree.join(REPOMD)).and_then(|file| file.take(MAX_REPOMD_BYTES).read_to_end(&mut bytes));
         read.map_err(|error| DistError::file("read", &path, error))?;
         let index = Index::parse(&bytes, &path.display().to_string())?;
-        Ok(Self { tree: tree.to_path_buf(), index })
+        Ok(Self { tree, index })
     }
 
     /// A file of the index, checked and still packed.
@@ -127,7 +139,8 @@ impl Repository {
         let path = self.tree.join(&record.location);
         let failed = |error| DistError::file("read", &path, error);
         let mut bytes = Vec::new();
-        File::open(&path).and_then(|file| file.take(MAX_OPEN_BYTES).read_to_end(&mut bytes)).map_err(failed)?;
+        let limit = record.size.unwrap_or(MAX_OPEN_BYTES).min(MAX_OPEN_BYTES);
+        File::open(&path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(failed)?;
         let found = digest(&record.digest.kind, &mut &bytes[..]).map_err(failed)?;
         if found != record.digest.value {
             return Err(DistError::metadata(path.display(), "its checksum is not the one that repomd.xml has"));
@@ -135,19 +148,23 @@ impl Repository {
         Ok(bytes)
     }
 
-    /// Reads an XML file of the index with what takes it apart; none where there is no such file.
-    fn xml<T, E: std::fmt::Display>(
+    /// Reads a file of the index with what takes it apart, once it was looked at; none where there is no such file. `limit`
+    /// is the most that it may unpack to.
+    fn file<T>(
         &self,
         kind: &str,
-        read: impl FnOnce(&mut dyn io::BufRead) -> Result<T, E>,
+        limit: u64,
+        look: impl FnOnce(&mut dyn io::BufRead) -> Result<(), String>,
+        read: impl FnOnce(&mut dyn io::BufRead) -> Result<T, String>,
     ) -> Result<Option<T>, DistError> {
         let Some(record) = self.index.record(kind) else { return Ok(None) };
         let shown = self.tree.join(&record.location);
-        let failed = |error: &dyn std::fmt::Display| DistError::metadata(shown.display(), error);
+        let failed = |error: String| DistError::metadata(shown.display(), error);
         let bytes = self.bytes(record)?;
-        let limit = record.open_size.unwrap_or(MAX_OPEN_BYTES).min(MAX_OPEN_BYTES);
-        let mut open = unpacked(&bytes[..], limit).map_err(|error| failed(&error))?;
-        read(&mut open).map(Some).map_err(|error| failed(&error))
+        let limit = record.open_size.unwrap_or(limit).min(limit);
+        let open = || unpacked(&bytes[..], limit).map_err(|error| failed(error.to_string()));
+        look(&mut open()?).map_err(failed)?;
+        read(&mut open()?).map(Some).map_err(failed)
     }
 
     /// All packages, in the order of the index; files only as far as `primary` has them.
@@ -155,7 +172,8 @@ impl Repository {
     /// # Errors
     /// The list cannot be read.
     pub fn packages(&self) -> Result<Vec<Package>, DistError> {
-        Ok(self.xml("primary", |xml| packages(xml))?.unwrap_or_default())
+        let read = self.file("primary", MAX_OPEN_BYTES, |xml| sound::check(xml, true), |xml| packages(xml));
+        Ok(read?.unwrap_or_default())
     }
 
     /// Which packages, by their checksums, have which of some files.
@@ -164,7 +182,8 @@ impl Repository {
     /// The list of files cannot be read.
     pub fn owners(&self, files: &BTreeSet<Arc<str>>) -> Result<Vec<(String, Arc<str>)>, DistError> {
         let mut visitor = Owners { wanted: files, package: String::new(), found: Vec::new() };
-        self.xml("filelists", |xml| {
+        let look = |xml: &mut dyn io::BufRead| sound::check(xml, true);
+        self.file("filelists", MAX_OPEN_BYTES, look, |xml| {
             let read = parse_filelists(&mut create_xml_reader(xml), &mut visitor);
             read.map_err(|error| error.to_string())
         })?;
@@ -176,11 +195,8 @@ impl Repository {
     /// # Errors
     /// They cannot be read.
     pub fn groups(&self) -> Result<Option<CompsData>, DistError> {
-        self.xml("group", |xml| {
-            let mut text = String::new();
-            io::Read::read_to_string(xml, &mut text).map_err(|error| error.to_string())?;
-            CompsData::from_xml(&text).map_err(|error| error.to_string())
-        })
+        let look = |_: &mut dyn io::BufRead| Ok(());
+        self.file("group", MAX_WHOLE_BYTES, look, |xml| groups::parse(&text_of(xml)?))
     }
 
     /// Advisories.
@@ -188,13 +204,14 @@ impl Repository {
     /// # Errors
     /// They cannot be read.
     pub fn updates(&self) -> Result<Vec<UpdateRecord>, DistError> {
-        let read = self.xml("updateinfo", |xml| {
+        let look = |xml: &mut dyn io::BufRead| sound::check(xml, false);
+        let read = self.file("updateinfo", MAX_WHOLE_BYTES, look, |xml| {
             let mut reader = UpdateinfoXml::new_reader(create_xml_reader(xml));
             let mut updates = Vec::new();
             while let Some(update) = reader.read_update().map_err(|error| error.to_string())? {
                 updates.push(update);
             }
-            Ok::<_, String>(updates)
+            Ok(updates)
         })?;
         Ok(read.unwrap_or_default())
     }
@@ -204,10 +221,7 @@ impl Repository {
     /// # Errors
     /// They cannot be read.
     pub fn modules(&self) -> Result<Option<String>, DistError> {
-        self.xml("modules", |xml| {
-            let mut text = String::new();
-            io::Read::read_to_string(xml, &mut text).map(|_| text)
-        })
+        self.file("modules", MAX_WHOLE_BYTES, |_| Ok(()), text_of)
     }
 }
 
@@ -216,8 +230,14 @@ impl Repository {
 /// # Errors
 /// It is none, or has a package that is not in its tree.
 pub fn packages_of(bytes: &[u8], shown: &str) -> Result<Vec<Package>, DistError> {
-    let mut xml = unpacked(bytes, MAX_OPEN_BYTES).map_err(|error| DistError::metadata(shown, error))?;
-    packages(&mut xml).map_err(|error| DistError::metadata(shown, error))
+    let open = || unpacked(bytes, MAX_OPEN_BYTES).map_err(|error| error.to_string());
+    let read = open().and_then(|xml| sound::check(xml, true)).and_then(|()| packages(&mut open()?));
+    read.map_err(|error| DistError::metadata(shown, error))
+}
+
+fn text_of(open: &mut dyn io::BufRead) -> Result<String, String> {
+    let mut text = String::new();
+    io::Read::read_to_string(open, &mut text).map(|_| text).map_err(|error| error.to_string())
 }
 
 fn packages(xml: &mut dyn io::BufRead) -> Result<Vec<Package>, String> {
@@ -300,7 +320,10 @@ impl PrimaryVisitor for Packages {
     fn begin_package(&mut self, name: &str, arch: &str, checksum_type: &str, pkgid: &str) {
         let (name, arch) = (self.shared(name), self.shared(arch));
         let evr = Evr { epoch: 0, version: "".into(), release: "".into() };
-        let digest = Digested { kind: checksum_type.to_ascii_lowercase(), value: pkgid.to_ascii_lowercase() };
+        let digest = Digested::new(checksum_type, pkgid).unwrap_or_else(|| {
+            self.fault.get_or_insert_with(|| format!("of the package `{}`: {UNTRUSTED}", name.escape_debug()));
+            Digested::default()
+        });
         self.list.push(Package::new(Nevra { name, evr, arch }, digest));
     }
 
