@@ -12,7 +12,7 @@ use crate::dist::place::Place;
 use crate::dist::repodata::REPOMD;
 use crate::dist::solve::{Answer, Cause, Request, solve};
 use crate::dist::universe::{Id, Universe};
-use crate::dist::wanted::{Found, look_up};
+use crate::dist::wanted::{self, Found, look_up, streams};
 use crate::generation::{Generation, counted};
 use crate::inventory::Host;
 use crate::name::{DistributionName, HostName};
@@ -53,6 +53,13 @@ pub fn groups(generation: &Generation) -> Vec<Group<'_>> {
         .collect()
 }
 
+/// Files that hosts of a distribution ask for by their paths.
+pub fn files_asked(generation: &Generation, name: &DistributionName) -> BTreeSet<Arc<str>> {
+    let groups = groups(generation).into_iter().filter(|group| group.distribution == name);
+    let names = groups.flat_map(|group| group.profile.packages.keys());
+    names.filter(|name| name.starts_with('/')).map(|name| Arc::from(name.as_str())).collect()
+}
+
 /// The trees of distributions, each read once.
 #[derive(Debug, Default)]
 pub struct Trees {
@@ -76,7 +83,8 @@ impl Trees {
             let distribution = generation.inventory.distributions.get_key_value(name.as_str());
             let place = distribution.and_then(|(name, found)| Place::of(directory, name, found));
             let tree = place.map(|place| place.tree(arch)).filter(|tree| tree.join(REPOMD).is_file());
-            let universe = tree.map(|tree| Universe::read(&tree, arch)).transpose()?;
+            let files = files_asked(generation, name);
+            let universe = tree.map(|tree| Universe::read(&tree, arch, &files)).transpose()?;
             self.read.insert(key.clone(), universe);
         }
         Ok(self.read.get(&key).and_then(Option::as_ref))
@@ -151,6 +159,22 @@ struct Asked<'p> {
 
 /// Finds what hosts of a group install; what is wrong is reported at the element that asks.
 pub fn resolve(group: &Group, universe: &Universe, diagnostics: &mut Diagnostics) -> Resolved {
+    if universe.modules.is_empty() {
+        return resolve_in(group, universe, diagnostics);
+    }
+    let names = group.profile.packages.iter().filter(|(_, package)| package.is_on()).map(|(name, _)| name.as_str());
+    let enabled = universe.with_streams(&streams(names, universe));
+    let mut resolved = resolve_in(group, &enabled, diagnostics);
+    // Numbers are those of the universe that was given.
+    let known: BTreeMap<_, Id> =
+        universe.packages.iter().zip(0..).map(|(package, id)| (&package.location, id)).collect();
+    let outer = |id: &Id| known.get(&enabled.package(*id).location).copied();
+    resolved.installed = resolved.installed.iter().filter_map(outer).collect();
+    resolved.asked = resolved.asked.iter().filter_map(outer).collect();
+    resolved
+}
+
+fn resolve_in(group: &Group, universe: &Universe, diagnostics: &mut Diagnostics) -> Resolved {
     let off = taken_off(group.profile, universe);
     let mut asked = asked(group, universe, diagnostics);
     obsolete(&asked, universe, diagnostics);
@@ -192,9 +216,15 @@ fn taken_off(profile: &Profile, universe: &Universe) -> BTreeMap<Id, Option<Span
     for (name, package) in profile.packages.iter().filter(|(name, package)| !package.is_on() && !name.starts_with('@'))
     {
         let place = package.unwanted.first().map(|request| request.span);
-        off.extend(universe.named(name).iter().map(|id| (*id, place)));
+        off.extend(wanted::taken_off(name, universe).into_iter().map(|id| (id, place)));
     }
     off
+}
+
+/// Groups that are not to be there.
+fn groups_off(profile: &Profile) -> BTreeSet<&str> {
+    let off = profile.packages.iter().filter(|(_, package)| !package.is_on());
+    off.filter_map(|(name, _)| name.strip_prefix('@')).collect()
 }
 
 /// Everything that is asked for and is there; what is not there is reported.
@@ -203,14 +233,14 @@ fn asked<'p>(group: &Group<'p>, universe: &Universe, diagnostics: &mut Diagnosti
     let mut push = |name: &'p str, span: Option<Span>, lists: Vec<Vec<Id>>| {
         asked.extend(lists.into_iter().map(|ids| Asked { name, span, ids }));
     };
-    if let Found::Packages(lists) = look_up(CORE, universe) {
+    let off = groups_off(group.profile);
+    if let Found::Packages(lists) = look_up(CORE, universe, &off) {
         push(CORE, None, lists);
     }
     for (name, package) in group.profile.packages.iter().filter(|(_, package)| package.is_on()) {
         let place = package.request().map(|request| request.span);
-        match look_up(name, universe) {
+        match look_up(name, universe, &off) {
             Found::Packages(lists) => push(name, place, lists),
-            Found::Nameless => {}
             Found::Nothing(what, hint) => {
                 let Some(place) = place else { continue };
                 let message = format!("{what} is not in the distribution `{}` for {}", group.distribution, group.arch);
@@ -233,7 +263,8 @@ fn obsolete(asked: &[Asked], universe: &Universe, diagnostics: &mut Diagnostics)
     }
 }
 
-/// Reports what requires something that is not there, and takes it from the list; gives whether there was any.
+/// Takes from the list what requires something that is not there, and reports it; gives whether there was anything to be
+/// reported.
 fn missing(
     asked: &mut Vec<Asked>,
     universe: &Universe,
@@ -242,7 +273,7 @@ fn missing(
 ) -> bool {
     let start: Vec<Id> = asked.iter().flat_map(|asked| asked.ids.iter().copied()).collect();
     let closure = Closure::new(universe, &start, &off.keys().copied().collect());
-    let before = asked.len();
+    let mut told = false;
     asked.retain(|asked| {
         let Some(chain) = closure.chain(universe, &asked.ids) else { return true };
         // The installer leaves out what a group has and the list takes off, and takes @core only as far as it is there.
@@ -251,6 +282,7 @@ fn missing(
             let message = format!("`{}` cannot be installed: {}", asked.name, chain.text(universe));
             let fault = Diagnostic::error(place, message).for_some_hosts();
             let taken = chain.off.and_then(|id| *off.get(&id)?);
+            told = true;
             diagnostics.push(match taken {
                 Some(taken) => fault.related(taken, "taken off here"),
                 None => fault,
@@ -258,7 +290,7 @@ fn missing(
         }
         false
     });
-    before != asked.len()
+    told
 }
 
 /// The last of what is asked for that takes part in a clash.

@@ -85,9 +85,9 @@ fn reachable(universe: &Universe, start: &[Id]) -> BTreeMap<Id, Vec<(Relation, F
             continue;
         }
         let relations = universe.package(id).requires.iter();
-        // What cannot be read is not held against a package here; it is told by itself.
-        let read: Vec<_> =
-            relations.filter_map(|relation| Some((relation.clone(), formula(relation, universe).ok()?))).collect();
+        // What cannot be read cannot be met.
+        let met = |relation: &Relation| formula(relation, universe).unwrap_or(Formula::One(Vec::new()));
+        let read: Vec<_> = relations.map(|relation| (relation.clone(), met(relation))).collect();
         read.iter().for_each(|(_, formula)| formula.ids(&mut open));
         found.insert(id, read);
     }

@@ -2,7 +2,7 @@
 //! checked, and the tree is exchanged when it is whole: its metadata always fits its packages.
 #![allow(clippy::disallowed_methods)] // the door to what is being fetched
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -249,8 +249,8 @@ fn bring(
         tree.bring(&here[&part.wanted.digest], &part.location, Links::Hard)?;
     }
     // Two places may have the same file, which is fetched once.
-    let distinct: BTreeMap<&Digested, &Part> = missing.iter().map(|part| (&part.wanted.digest, *part)).collect();
-    let distinct: Vec<&Part> = distinct.into_values().collect();
+    let mut seen = BTreeSet::new();
+    let distinct: Vec<&Part> = missing.iter().copied().filter(|part| seen.insert(&part.wanted.digest)).collect();
     let all_bytes = distinct.iter().filter_map(|part| part.wanted.size).sum();
     let (next, files, bytes) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicU64::new(0));
     let (stop, fault) = (AtomicBool::new(false), Mutex::new(None));

@@ -30,6 +30,10 @@ pub enum Kind {
     Other {
         /// The module; empty where it names none.
         module: String,
+        /// The stream that is the default, where it says one.
+        stream: Option<String>,
+        /// The profiles that are installed where none is named, by stream.
+        profiles: BTreeMap<String, Vec<String>>,
     },
 }
 
@@ -48,6 +52,8 @@ pub struct Stream {
     pub arch: String,
     /// The packages, as `NAME-EPOCH:VERSION-RELEASE.ARCH`.
     pub artifacts: BTreeSet<String>,
+    /// Names of packages, by profile.
+    pub profiles: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -73,12 +79,22 @@ struct Data {
     arch: String,
     #[serde(default)]
     artifacts: Artifacts,
+    #[serde(default)]
+    profiles: BTreeMap<String, Profile>,
+}
+
+/// Of a stream it lists packages, of defaults the names of profiles.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Profile {
+    Packages(Artifacts),
+    Names(Vec<String>),
 }
 
 #[derive(Default, Deserialize)]
 struct Artifacts {
     #[serde(default)]
-    rpms: BTreeSet<String>,
+    rpms: Vec<String>,
 }
 
 /// Takes a file of documents apart.
@@ -99,13 +115,28 @@ pub fn documents(text: &str, source: usize) -> Result<Vec<Document>, String> {
                 version: data.version,
                 context: data.context,
                 arch: data.arch,
-                artifacts: data.artifacts.rpms,
+                artifacts: data.artifacts.rpms.into_iter().collect(),
+                profiles: named(data.profiles, |profile| match profile {
+                    Profile::Packages(packages) => packages.rpms,
+                    Profile::Names(_) => Vec::new(),
+                }),
             }),
-            _ => Kind::Other { module: if data.module.is_empty() { data.name } else { data.module } },
+            _ => Kind::Other {
+                module: if data.module.is_empty() { data.name } else { data.module },
+                stream: (!data.stream.is_empty()).then_some(data.stream),
+                profiles: named(data.profiles, |profile| match profile {
+                    Profile::Packages(_) => Vec::new(),
+                    Profile::Names(names) => names,
+                }),
+            },
         };
         documents.push(Document { text, kind, source });
     }
     Ok(documents)
+}
+
+fn named(profiles: BTreeMap<String, Profile>, list: fn(Profile) -> Vec<String>) -> BTreeMap<String, Vec<String>> {
+    profiles.into_iter().map(|(name, profile)| (name, list(profile))).collect()
 }
 
 /// Documents begin with `---` and end with `...`, at the beginning of a line, where nothing else can say that.
@@ -164,7 +195,7 @@ pub fn keep(documents: Vec<Document>, wanted: Option<&[Pattern]>, arch: &str) ->
                 all.extend(stream.artifacts.iter().cloned());
                 newest.get(&key(stream)) == Some(&stream.version) && is_wanted(stream)
             }
-            Kind::Other { module } => newest.keys().any(|(name, ..)| name == module),
+            Kind::Other { module, .. } => newest.keys().any(|(name, ..)| name == module),
         };
         // Two sources may carry the same document.
         if !is_kept || !told.insert(document.text.clone()) {
@@ -184,4 +215,94 @@ pub fn keep(documents: Vec<Document>, wanted: Option<&[Pattern]>, arch: &str) ->
 pub fn artifact(nevra: &Nevra) -> String {
     let Nevra { name, evr, arch } = nevra;
     format!("{name}-{}:{}-{}.{arch}", evr.epoch, evr.version, evr.release)
+}
+
+/// The streams of a tree, and which of them count where nobody asks.
+#[derive(Clone, Debug, Default)]
+pub struct Modules {
+    /// By module and stream.
+    streams: BTreeMap<(String, String), Offered>,
+    /// The default stream of a module.
+    defaults: BTreeMap<String, String>,
+    /// The profiles that are installed where none is named, by module and stream.
+    profiles: BTreeMap<(String, String), Vec<String>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Offered {
+    artifacts: BTreeSet<String>,
+    profiles: BTreeMap<String, Vec<String>>,
+}
+
+impl Modules {
+    /// What documents say.
+    pub fn of(documents: Vec<Document>) -> Self {
+        let mut modules = Self::default();
+        for document in documents {
+            match document.kind {
+                Kind::Stream(stream) => {
+                    let offered = modules.streams.entry((stream.module, stream.stream)).or_default();
+                    offered.artifacts.extend(stream.artifacts);
+                    offered.profiles.extend(stream.profiles);
+                }
+                Kind::Other { module, stream, profiles } => {
+                    let by_stream = profiles.into_iter().map(|(stream, names)| ((module.clone(), stream), names));
+                    modules.profiles.extend(by_stream);
+                    modules.defaults.extend(stream.map(|stream| (module, stream)));
+                }
+            }
+        }
+        modules
+    }
+
+    /// Whether there are any.
+    pub fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    /// Whether a package is of some stream.
+    pub fn has(&self, artifact: &str) -> bool {
+        self.streams.values().any(|offered| offered.artifacts.contains(artifact))
+    }
+
+    /// All streams, as `NAME:STREAM`.
+    pub fn names(&self) -> Vec<String> {
+        self.streams.keys().map(|(module, stream)| format!("{module}:{stream}")).collect()
+    }
+
+    /// Packages of the streams that are asked for, and of the default streams of modules of which none is.
+    pub fn enabled(&self, asked: &BTreeMap<String, String>) -> BTreeSet<String> {
+        let counts = |(module, stream): &(String, String)| {
+            asked.get(module).or_else(|| self.defaults.get(module)) == Some(stream)
+        };
+        let streams = self.streams.iter().filter(|(name, _)| counts(name));
+        streams.flat_map(|(_, offered)| offered.artifacts.iter().cloned()).collect()
+    }
+
+    /// Module and stream of `MODULE[:STREAM][/PROFILE]`, if there is such a stream; without one, the default.
+    pub fn stream(&self, text: &str) -> Option<(String, String)> {
+        let text = text.split('/').next().unwrap_or(text);
+        let (module, stream) = match text.split_once(':') {
+            Some((module, stream)) => (module, stream),
+            None => (text, self.defaults.get(text)?.as_str()),
+        };
+        let key = (module.to_owned(), stream.to_owned());
+        self.streams.contains_key(&key).then_some(key)
+    }
+
+    /// Names of packages that `MODULE[:STREAM][/PROFILE]` installs.
+    ///
+    /// # Errors
+    /// The profiles that there are, if it names another.
+    pub fn packages(&self, text: &str, stream: &(String, String)) -> Result<Vec<String>, Vec<String>> {
+        let Some(offered) = self.streams.get(stream) else { return Ok(Vec::new()) };
+        let named = text.split_once('/').map(|(_, profile)| vec![profile.to_owned()]);
+        let profiles = named.or_else(|| self.profiles.get(stream).cloned()).unwrap_or_default();
+        let mut packages = Vec::new();
+        for profile in profiles {
+            let all = || offered.profiles.keys().cloned().collect::<Vec<_>>();
+            packages.extend(offered.profiles.get(&profile).ok_or_else(all)?.iter().cloned());
+        }
+        Ok(packages)
+    }
 }

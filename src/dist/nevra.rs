@@ -148,6 +148,11 @@ pub fn rank(package: &str, machine: &str) -> Option<usize> {
     }
 }
 
+/// Whether two packages of one name can be there at once: those of two kinds of machines, of which none is for all.
+pub fn are_apart(one: &str, other: &str, machine: &str) -> bool {
+    one != "noarch" && other != "noarch" && is_foreign(one, machine) != is_foreign(other, machine)
+}
+
 /// Whether packages of an architecture are those of another kind of machine, which this one can run too.
 pub fn is_foreign(package: &str, machine: &str) -> bool {
     package != "noarch" && package != machine

@@ -69,6 +69,23 @@ pub fn arches(inventory: &Inventory, name: &DistributionName, build: &Build) -> 
     arches
 }
 
+/// A distribution and all that are built of it, of those, and so on.
+pub fn derived<'i>(inventory: &'i Inventory, name: &'i DistributionName) -> Vec<&'i DistributionName> {
+    let mut found = vec![name];
+    let mut at = 0;
+    while let Some(parent) = found.get(at).copied() {
+        at += 1;
+        for (other, distribution) in &inventory.distributions {
+            let sources = distribution.build.iter().flat_map(|build| &build.sources);
+            let is_child = sources.into_iter().any(|source| source.origin == Origin::Distribution(parent.clone()));
+            if is_child && !found.contains(&other) {
+                found.push(other);
+            }
+        }
+    }
+    found
+}
+
 /// Distributions that are built here, those that others are built of first.
 pub fn in_order(inventory: &Inventory) -> Vec<&DistributionName> {
     let mut order: Vec<&DistributionName> = Vec::new();

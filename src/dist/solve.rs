@@ -6,9 +6,10 @@
 //! Sakallah 1996). What nothing asks for is not installed. Our own, because what is preferred has to be ours, and
 //! because an answer has to say in words why there is none.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use crate::dist::formula::{Formula, Literal, formula};
+use crate::dist::nevra::are_apart;
 use crate::dist::relation::Relation;
 use crate::dist::universe::{Id, Universe};
 
@@ -61,6 +62,8 @@ pub enum Answer {
 struct Clause {
     literals: Vec<Literal>,
     cause: Cause,
+    /// The clauses that a learned one follows from.
+    from: Vec<usize>,
 }
 
 /// What is known of a package.
@@ -125,6 +128,14 @@ pub fn solve(universe: &Universe, request: &Request) -> Answer {
     Answer::Install(chosen.copied().collect())
 }
 
+/// What a broken clause taught.
+struct Learned {
+    literals: Vec<Literal>,
+    /// Where it forces something.
+    level: usize,
+    from: Vec<usize>,
+}
+
 enum Outcome {
     Done,
     Broken(usize),
@@ -146,7 +157,7 @@ impl Search<'_> {
 
     /// Takes a clause in; gives its number if it cannot hold.
     fn add(&mut self, mut literals: Vec<Literal>, cause: Cause) -> Option<usize> {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         literals.retain(|literal| seen.insert(*literal));
         let always = literals.iter().any(|literal| seen.contains(&Literal { there: !literal.there, ..*literal }));
         if always {
@@ -156,7 +167,7 @@ impl Search<'_> {
         for literal in &literals {
             self.occurrences.entry(literal.id).or_default().push(number);
         }
-        self.clauses.push(Clause { literals, cause });
+        self.clauses.push(Clause { literals, cause, from: Vec::new() });
         self.look_at(number)
     }
 
@@ -239,7 +250,8 @@ impl Search<'_> {
         }
         let is_several = package.provides.iter().any(|provided| provided.name.starts_with(INSTALL_ONLY));
         let others = universe.named(&package.nevra.name).iter().filter(|other| **other != id && !is_several);
-        for other in others.filter(|other| universe.package(**other).nevra.arch == package.nevra.arch) {
+        let apart = |other: &Id| are_apart(&universe.package(*other).nevra.arch, &package.nevra.arch, &universe.arch);
+        for other in others.filter(|other| !apart(other)) {
             add(self, vec![Literal { id: *other, there: false }], Cause::SameName(id));
         }
         broken
@@ -257,10 +269,13 @@ impl Search<'_> {
                 if conflicts > MAX_CONFLICTS {
                     return Outcome::GivenUp;
                 }
-                let (learned, level) = self.learn(broken);
-                self.go_back(level.max(base));
+                let learned = self.learn(broken);
+                self.go_back(learned.level.max(base));
+                let number = self.clauses.len();
+                let broken = self.add(learned.literals, Cause::Learned);
+                self.clauses[number].from = learned.from;
                 // Below the base it is forced as soon as it is looked at, or broken there.
-                if let Some(broken) = self.add(learned, Cause::Learned) {
+                if let Some(broken) = broken {
                     return Outcome::Broken(broken);
                 }
                 continue;
@@ -301,16 +316,17 @@ impl Search<'_> {
 
     /// The clause that would have kept the search from here, and the level at which it forces something (first unique
     /// implication point).
-    fn learn(&self, broken: usize) -> (Vec<Literal>, usize) {
+    fn learn(&self, broken: usize) -> Learned {
         let level = self.level();
         let mut seen = vec![false; self.values.len()];
-        let mut learned: Vec<Literal> = Vec::new();
+        let (mut learned, mut resolved): (Vec<Literal>, Vec<usize>) = (Vec::new(), Vec::new());
         let mut open = 0;
         let mut at = self.trail.len();
         let mut clause = Some(broken);
         let mut from: Option<Id> = None;
         loop {
             if let Some(number) = clause {
+                resolved.push(number);
                 for literal in self.clauses[number].literals.iter().filter(|literal| Some(literal.id) != from) {
                     let value = self.values[literal.id as usize];
                     if std::mem::replace(&mut seen[literal.id as usize], true) || value.level == 0 {
@@ -331,7 +347,7 @@ impl Search<'_> {
             if open == 0 {
                 let back = learned.iter().map(|literal| self.values[literal.id as usize].level).max().unwrap_or(0);
                 learned.insert(0, Literal { id, there: value.there != Some(true) });
-                return (learned, back);
+                return Learned { literals: learned, level: back, from: resolved };
             }
             (clause, from) = (value.reason, Some(id));
         }
@@ -357,38 +373,36 @@ impl Search<'_> {
                 self.assign(Literal { id: best, there: true }, None);
                 if !matches!(self.complete(base + 1), Outcome::Done) {
                     self.go_back(base);
-                    // It cannot be; what was learned may say more of others.
-                    if self.follow().is_some() {
-                        return;
-                    }
                 }
             }
         }
     }
 
-    /// All clauses that led to a broken one, nearest first.
+    /// All clauses that led to a broken one, nearest first: what it follows from, and what forced what stands in it.
     fn causes(&self, broken: usize) -> Vec<Cause> {
         let mut causes = Vec::new();
-        let mut seen = vec![false; self.values.len()];
-        let mut clauses = std::collections::VecDeque::from([broken]);
-        while let Some(number) = clauses.pop_front() {
+        let mut seen = BTreeSet::from([broken]);
+        let mut open = VecDeque::from([broken]);
+        while let Some(number) = open.pop_front() {
             let clause = &self.clauses[number];
-            if !causes.contains(&clause.cause) {
+            if clause.cause != Cause::Learned && !causes.contains(&clause.cause) {
                 causes.push(clause.cause.clone());
             }
-            for literal in &clause.literals {
-                if !std::mem::replace(&mut seen[literal.id as usize], true) {
-                    clauses.extend(self.values[literal.id as usize].reason);
-                }
-            }
+            // Only what holds whatever is chosen is a reason still.
+            let values = clause.literals.iter().map(|literal| self.values[literal.id as usize]);
+            let reasons =
+                values.filter(|value| value.level == 0 && value.there.is_some()).filter_map(|value| value.reason);
+            let before = clause.from.iter().copied().chain(reasons);
+            open.extend(before.filter(|number| seen.insert(*number)));
         }
         causes
     }
 }
 
-/// A relation as clauses; one that cannot be read, or is too large, is taken to hold, as dnf takes it.
+/// A relation as clauses; a requirement that cannot be read, or has no end, cannot be met.
 fn clauses(relation: &Relation, universe: &Universe, holds: bool) -> Vec<Vec<Literal>> {
-    formula(relation, universe).ok().and_then(|formula| formula.clauses(holds)).unwrap_or_default()
+    let read = formula(relation, universe).ok().and_then(|formula| formula.clauses(holds));
+    read.unwrap_or_else(|| if holds { vec![Vec::new()] } else { Vec::new() })
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rpmrepo_metadata::CompsData;
 
 use crate::dist::error::DistError;
-use crate::dist::modular::{Kind, documents};
-use crate::dist::nevra::{Nevra, rank};
+use crate::dist::modular::{Modules, artifact, documents};
+use crate::dist::nevra::{Nevra, is_foreign, rank};
 use crate::dist::package::Package;
 use crate::dist::relation::Relation;
 use crate::dist::repodata::read::Repository;
@@ -26,8 +26,8 @@ pub struct Universe {
     pub groups: CompsData,
     /// Who stands instead of which packages of other names.
     instead: BTreeMap<Id, Vec<Id>>,
-    /// Streams of modules, as `NAME:STREAM`.
-    pub streams: BTreeSet<String>,
+    /// Streams of modules.
+    pub modules: Modules,
     by_name: BTreeMap<Arc<str>, Vec<Id>>,
     /// Whoever provides something of a name, each with what it is: the number of the relation.
     by_capability: HashMap<Arc<str>, Vec<(Id, Relation)>>,
@@ -35,19 +35,21 @@ pub struct Universe {
 }
 
 impl Universe {
-    /// Reads a tree.
+    /// Reads a tree. Of `files` it is known who has them, and of those that some package wants.
     ///
     /// # Errors
     /// It has no index, or one that cannot be used.
-    pub fn read(tree: &std::path::Path, arch: &str) -> Result<Self, DistError> {
+    pub fn read(tree: &std::path::Path, arch: &str, files: &BTreeSet<Arc<str>>) -> Result<Self, DistError> {
         let repository = Repository::open(tree)?;
         let mut universe = Self::new(repository.packages()?, arch);
-        let missing = universe.files_wanted();
+        let missing = universe.unknown_files(files);
         if !missing.is_empty() {
+            let packages = universe.packages.iter().zip(0..);
             let numbers: BTreeMap<String, Id> =
-                universe.packages.iter().zip(0..).map(|(package, id)| (package.digest.value.clone(), id)).collect();
+                packages.map(|(package, id)| (package.digest.value.clone(), id)).collect();
             for (package, file) in repository.owners(&missing)? {
                 if let Some(id) = numbers.get(&package) {
+                    universe.packages[*id as usize].files.push(Arc::clone(&file));
                     universe.by_file.entry(file).or_default().push(*id);
                 }
             }
@@ -55,13 +57,28 @@ impl Universe {
         universe.groups = repository.groups()?.unwrap_or_default();
         if let Some(text) = repository.modules()? {
             let read = documents(&text, 0).map_err(|message| DistError::metadata(tree.display(), message))?;
-            for document in read {
-                if let Kind::Stream(stream) = document.kind {
-                    universe.streams.insert(format!("{}:{}", stream.module, stream.stream));
-                }
-            }
+            universe.modules = Modules::of(read);
         }
         Ok(universe)
+    }
+
+    /// What is there where some streams of modules are asked for, by their modules: packages of other streams are not,
+    /// and none of other origin that is called as one of a stream. Where nothing is asked for, the default streams count.
+    #[must_use]
+    pub fn with_streams(&self, asked: &BTreeMap<String, String>) -> Self {
+        let enabled = self.modules.enabled(asked);
+        let names: BTreeSet<Arc<str>> = self
+            .packages
+            .iter()
+            .filter(|package| enabled.contains(&artifact(&package.nevra)))
+            .map(|package| Arc::clone(&package.nevra.name))
+            .collect();
+        let is_there = |package: &&Package| {
+            let artifact = artifact(&package.nevra);
+            enabled.contains(&artifact) || !(self.modules.has(&artifact) || names.contains(&package.nevra.name))
+        };
+        let packages = self.packages.iter().filter(is_there).cloned().collect();
+        Self { groups: self.groups.clone(), modules: self.modules.clone(), ..Self::new(packages, &self.arch) }
     }
 
     /// Of these packages, those that run on an architecture.
@@ -98,9 +115,9 @@ impl Universe {
         instead
     }
 
-    /// Files that some package wants and that are not among those that we have: others have to be looked for.
-    fn files_wanted(&self) -> BTreeSet<Arc<str>> {
-        let mut wanted = BTreeSet::new();
+    /// Files that are asked for, by a site or by a package, and that are not among those that we have.
+    fn unknown_files(&self, asked: &BTreeSet<Arc<str>>) -> BTreeSet<Arc<str>> {
+        let mut wanted = asked.clone();
         for package in &self.packages {
             let relations = [&package.requires, &package.conflicts, &package.recommends].into_iter().flatten();
             for relation in relations {
@@ -161,8 +178,9 @@ impl Universe {
         ids.sort_by(|one, other| {
             let (a, b) = (&self.package(*one).nevra, &self.package(*other).nevra);
             let rank = |nevra: &Nevra| rank(&nevra.arch, &self.arch).unwrap_or(usize::MAX);
+            let foreign = |nevra: &Nevra| is_foreign(&nevra.arch, &self.arch);
             let other_name = |nevra: &Nevra| *nevra.name != *name;
-            let order = other_name(a).cmp(&other_name(b)).then_with(|| rank(a).min(1).cmp(&rank(b).min(1)));
+            let order = other_name(a).cmp(&other_name(b)).then_with(|| foreign(a).cmp(&foreign(b)));
             let order = order.then_with(|| if a.name == b.name { b.evr.cmp(&a.evr) } else { a.name.cmp(&b.name) });
             order.then_with(|| rank(a).cmp(&rank(b))).then(one.cmp(other))
         });

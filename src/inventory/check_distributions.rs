@@ -1,16 +1,36 @@
 //! Distributions that are built of others: those have to be there, and nothing is built of itself.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::action::Distribution;
 use crate::inventory::distribution::Origin;
 use crate::name::{DistributionName, suggestion};
+use crate::source::Span;
 
 /// Reports distributions that are sources and that are not there, not built, or built of themselves.
 pub fn check(distributions: &BTreeMap<DistributionName, Distribution>, diagnostics: &mut Diagnostics) {
+    let mut trees: BTreeMap<&Path, (&DistributionName, Span)> = BTreeMap::new();
     for (name, distribution) in distributions {
         let Some(build) = &distribution.build else { continue };
+        if let Some((other, place)) = trees.insert(&build.tree, (name, distribution.span)) {
+            let message =
+                format!("the distributions `{other}` and `{name}` have the same `tree`, {}", build.tree.display());
+            diagnostics.push(Diagnostic::error(distribution.span, message).related(place, "the first"));
+        }
+        for source in &build.sources {
+            let within = |path: &PathBuf| build.tree.starts_with(path) || build.mirror.starts_with(path);
+            if matches!(&source.origin, Origin::Directory(path) if within(path)) {
+                let message = format!(
+                    "the source `{}` holds what is made of it: {} or {}",
+                    source.name,
+                    build.tree.display(),
+                    build.mirror.display()
+                );
+                diagnostics.push(Diagnostic::error(source.span, message).hint("name the directories of packages"));
+            }
+        }
         for source in &build.sources {
             let Origin::Distribution(other) = &source.origin else { continue };
             match distributions.get(other.as_str()) {

@@ -274,7 +274,7 @@ fn sources(table: &mut Table, diagnostics: &mut Diagnostics) -> Vec<PackageSourc
 fn source(value: &Value, diagnostics: &mut Diagnostics) -> Option<PackageSource> {
     let mut table = value.table("a source of packages", diagnostics)?;
     let origins = origins(&mut table, diagnostics);
-    let name = table.text("name", diagnostics).and_then(|found| plain_word("name", found, diagnostics));
+    let name = table.text("name", diagnostics).and_then(|found| path_word("name", found, diagnostics));
     let source = PackageSource {
         name: name.map(|(name, _)| name).or_else(|| default_name(origins.first()?)).unwrap_or_default(),
         origin: origins.first().cloned().unwrap_or(Origin::Directory(PathBuf::new())),
@@ -338,7 +338,17 @@ fn url((text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option<St
 
 fn arches(table: &mut Table, diagnostics: &mut Diagnostics) -> Vec<(String, Span)> {
     let texts = table.texts("arches", diagnostics).unwrap_or_default();
-    texts.into_iter().filter_map(|found| plain_word("arches", found, diagnostics)).collect()
+    texts.into_iter().filter_map(|found| path_word("arches", found, diagnostics)).collect()
+}
+
+/// A word that becomes the name of a directory.
+fn path_word(key: &str, (text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option<(String, Span)> {
+    if text.starts_with('.') {
+        let message = format!("`{}` cannot be the value of `{key}`", text.escape_debug());
+        diagnostics.push(Diagnostic::error(span, message).hint("it names a directory, and cannot begin with a dot"));
+        return None;
+    }
+    plain_word(key, (text, span), diagnostics)
 }
 
 fn path(table: &mut Table, key: &'static str, diagnostics: &mut Diagnostics) -> Option<PathBuf> {

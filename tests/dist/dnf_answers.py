@@ -1,4 +1,5 @@
-"""What dnf's solver says: a JSON file of requests (a tree, names) in, for each the packages or null out."""
+"""What dnf's solver says: a JSON file of requests in (a tree, names, names that are off, packages), for each out what it
+installs for the names, and for just those packages; null where there is no way."""
 
 import json
 import os
@@ -21,6 +22,20 @@ def base(tree, scratch):
     return made
 
 
+def resolved(made, names, off):
+    """The packages that are installed for these, where some may not be; None where there is no way."""
+    made.reset(goal=True)
+    made.sack.reset_excludes()
+    made.sack.add_excludes(made.sack.query().filterm(name=off))
+    try:
+        for name in names:
+            made.install(name)
+        made.resolve()
+        return sorted(f"{p.name}-{p.version}-{p.release}.{p.arch}" for p in made.transaction.install_set)
+    except (dnf.exceptions.DepsolveError, dnf.exceptions.MarkingError):
+        return None
+
+
 def main():
     answers, made, before = [], None, None
     with open(sys.argv[1], encoding="utf-8") as file:
@@ -30,15 +45,10 @@ def main():
             if request["tree"] != before:
                 before = request["tree"]
                 made = base(before, os.path.join(scratch, str(number)))
-            made.reset(goal=True)
-            try:
-                for name in request["names"]:
-                    made.install(name)
-                made.resolve()
-                packages = made.transaction.install_set
-                answers.append(sorted(f"{p.name}-{p.version}-{p.release}.{p.arch}" for p in packages))
-            except (dnf.exceptions.DepsolveError, dnf.exceptions.MarkingError):
-                answers.append(None)
+            answers.append({
+                "installs": resolved(made, request["names"], request["off"]),
+                "exactly": resolved(made, request["exact"], request["off"]),
+            })
     json.dump(answers, sys.stdout)
 
 

@@ -306,7 +306,7 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
     ("tracing", &[("server", "the log")]),
     ("tracing_subscriber", &[("cli::serve", "how the log is written")]),
     ("ureq", &[("dist::fetch", "repositories elsewhere")]),
-    ("walkdir", &[("source", "trees of files")]),
+    ("walkdir", &[("dist::tree", "compares two trees"), ("source", "trees of files")]),
 ];
 
 /// Parts of the standard library that reach the world, and who may use each. What is below `cli` prints nothing,

@@ -25,11 +25,7 @@ pub fn run(session: &mut Session, arguments: &DistBuild) -> Result<(), Failure> 
     let mut reports = Vec::new();
     for name in chosen(&site.inventory, &arguments.names)? {
         let Some(place) = place(&site, &directory, name) else { continue };
-        let found = of_one(session, place, &site.inventory, arguments.arch.as_deref())?;
-        if session.format == Format::Text {
-            found.iter().try_for_each(|report| session.print(&text(report)))?;
-        }
-        reports.extend(found);
+        reports.extend(of_one(session, place, &site.inventory, arguments.arch.as_deref())?);
     }
     if session.format == Format::Json { session.print_json(&reports) } else { Ok(()) }
 }
@@ -60,7 +56,12 @@ fn of_one(
     let mut failed = None;
     for arch in &arches {
         match one(session, place, arch, inventory, (&cache, &keys, &description)) {
-            Ok(report) => reports.push(report),
+            Ok(report) => {
+                if session.format == Format::Text {
+                    session.print(&text(&report))?;
+                }
+                reports.push(report);
+            }
             Err(failure) => {
                 failed = Some(failure);
                 break;

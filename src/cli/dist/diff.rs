@@ -11,10 +11,10 @@ use crate::cli::args::printed::Format;
 use crate::cli::dist::chosen::{chosen, place};
 use crate::cli::session::{Failure, Session, Site};
 use crate::diagnostic::Diagnostics;
-use crate::dist::check::{Group, groups, resolve};
+use crate::dist::check::{Group, files_asked, groups, resolve};
 use crate::dist::compare::{Change, ChangeKind, compare};
 use crate::dist::package::Package;
-use crate::dist::place::arches;
+use crate::dist::place::{arches, derived};
 use crate::dist::repodata::REPOMD;
 use crate::dist::repodata::read::Repository;
 use crate::dist::tree::previous;
@@ -58,7 +58,8 @@ pub fn run(session: &mut Session, arguments: &DistDiff) -> Result<(), Failure> {
     let mut compared = Vec::new();
     let generation = session.generation(&[])?;
     session.stop_on_errors()?;
-    let distributions: BTreeSet<_> = before.distribution.into_iter().chain(after.distribution).collect();
+    let distributions = before.distribution.into_iter().chain(after.distribution);
+    let distributions: BTreeSet<_> = distributions.flat_map(|name| derived(&site.inventory, name)).collect();
     for (arch, old, new) in pairs(&before, &after)? {
         let changes = compare(&packages(old)?, &packages(new)?);
         let reach = reach(&generation, &distributions, &arch, [old, new])?;
@@ -120,8 +121,10 @@ fn side<'s>(site: &'s Site, directory: &Path, name: &str) -> Result<Side<'s>, Fa
 
 /// The trees of both sides that belong together.
 fn pairs<'p>(before: &'p Side, after: &'p Side) -> Result<Vec<(String, &'p Path, &'p Path)>, Failure> {
+    // A directory has no architecture of its own, and goes with the one that the other side has.
     let single = |side: &Side| side.trees.len() == 1;
-    if single(before) && single(after) {
+    let nameless = |side: &Side| side.distribution.is_none();
+    if single(before) && single(after) && (nameless(before) || nameless(after)) {
         let names = before.trees.keys().chain(after.trees.keys());
         let arch = names.max().cloned().unwrap_or_default();
         let trees = before.trees.values().zip(after.trees.values());
@@ -155,8 +158,9 @@ fn reach(
         |group: &&Group| distributions.contains(group.distribution) && (arch.is_empty() || *group.arch == *arch);
     let groups: Vec<&Group> = groups.iter().filter(concerned).collect();
     let arches: BTreeSet<&str> = groups.iter().map(|group| &*group.arch).collect();
+    let files = distributions.iter().flat_map(|name| files_asked(generation, name)).collect();
     for (tree, arch) in trees.iter().flat_map(|tree| arches.iter().map(move |arch| (tree, arch))) {
-        let universe = Universe::read(tree, arch)?;
+        let universe = Universe::read(tree, arch, &files)?;
         for group in groups.iter().filter(|group| *group.arch == **arch) {
             let resolved = resolve(group, &universe, &mut Diagnostics::default());
             for id in resolved.installed {
