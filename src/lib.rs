@@ -54,7 +54,7 @@
 //!
 //! Packages: [`dist`] ([`dist::collect`], the packages of all sources; [`dist::select`], which of them count; [`dist::tree`] and
 //! [`dist::repodata`], the tree and its index; [`dist::mirror`], repositories from elsewhere; [`dist::universe`],
-//! [`dist::formula`] and [`dist::solve`], what has to be installed together; [`dist::check`], what hosts ask for against it).
+//! [`dist::formula`], [`dist::clauses`] and [`dist::solve`], what has to be installed together; [`dist::check`], what hosts ask for against it).
 //!
 //! The programs: [`store`] (states on disk), [`server`] ([`server::listen`], [`server::http`], [`server::route`], then a
 //! file for each family of routes; [`server::access`], who gets what; [`server::follow`], new revisions), [`storm`] (machines by
@@ -72,7 +72,7 @@
 //! | one request to its answer | [`server::listen`], [`server::http`], [`server::route`], [`server::kickstart`], [`server::access`] |
 //! | one git revision | [`source::git`], [`mod@assemble`], [`server::follow`], [`server::snapshot`] |
 //! | one success to the next boot | [`emit::report`], [`server::kickstart`], [`boot::state`], [`store`] |
-//! | one `.rpm` to a tree | [`inventory::distribution`], [`dist::collect`], [`dist::header`], [`dist::select`], [`dist::build`], [`dist::repodata::write`], [`dist::tree`] |
+//! | one `.rpm` to a tree | [`inventory::distributions`], [`inventory::distribution`], [`dist::collect`], [`dist::header`], [`dist::select`], [`dist::build`], [`dist::repodata::write`], [`dist::tree`] |
 //! | one `<package>` to what it requires | [`dist::check`], [`dist::wanted`], [`dist::universe`], [`dist::solve`], [`dist::explain`] |
 //! | one fault to the screen | the pass that found it, [`diagnostic`], [`cli`] |
 

@@ -11,6 +11,7 @@
 pub mod build;
 pub mod cache;
 pub mod check;
+pub mod clauses;
 pub mod collect;
 pub mod compare;
 pub mod error;

@@ -1,13 +1,11 @@
 //! What has to be installed for some packages to be there: a search that is complete, in a fixed order.
 //!
 //! Each package that is chosen brings clauses: what it requires, what it cannot be with. The search chooses the preferred
-//! package for the first clause that does not hold yet, follows what that forces, and where two clauses cannot both
-//! hold it learns why and goes back to the choice that caused it (conflict-driven clause learning; Marques-Silva and
-//! Sakallah 1996). What nothing asks for is not installed. Our own, because what is preferred has to be ours, and
-//! because an answer has to say in words why there is none.
+//! package for the first clause that does not hold yet and follows what that forces ([`crate::dist::clauses`]). What nothing
+//! asks for is not installed. Our own, because what is preferred has to be ours, and because an answer has to say in words
+//! why there is none.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-
+use crate::dist::clauses::{Clauses, Step};
 use crate::dist::formula::{Formula, Literal, formula};
 use crate::dist::nevra::are_apart;
 use crate::dist::relation::Relation;
@@ -33,8 +31,6 @@ pub enum Cause {
     Obsoletes(Id, Relation),
     /// One version of it is enough.
     SameName(Id),
-    /// It follows from others.
-    Learned,
 }
 
 /// What is asked for.
@@ -59,81 +55,33 @@ pub enum Answer {
     Unknown,
 }
 
-struct Clause {
-    literals: Vec<Literal>,
-    cause: Cause,
-    /// The clauses that a learned one follows from.
-    from: Vec<usize>,
-}
-
-/// What is known of a package.
-#[derive(Clone, Copy, Default)]
-struct Value {
-    there: Option<bool>,
-    level: usize,
-    /// The clause that forced it; none for a choice.
-    reason: Option<usize>,
-    is_expanded: bool,
-}
-
 struct Search<'u> {
     universe: &'u Universe,
-    clauses: Vec<Clause>,
-    occurrences: HashMap<Id, Vec<usize>>,
-    values: Vec<Value>,
-    /// What was decided or forced, in order.
-    trail: Vec<Id>,
-    /// Where each level begins in the trail.
-    levels: Vec<usize>,
-    /// How far of the trail was followed.
-    followed: usize,
-    /// Clauses before it hold, as far as choices go.
-    cursor: usize,
+    clauses: Clauses<Cause>,
 }
 
 /// Finds what has to be installed.
 pub fn solve(universe: &Universe, request: &Request) -> Answer {
-    let mut search = Search {
-        universe,
-        clauses: Vec::new(),
-        occurrences: HashMap::new(),
-        values: vec![Value::default(); universe.packages.len()],
-        trail: Vec::new(),
-        levels: Vec::new(),
-        followed: 0,
-        cursor: 0,
-    };
-    let off = request
-        .off
-        .iter()
-        .enumerate()
-        .map(|(number, id)| (vec![Literal { id: *id, there: false }], Cause::Off(number)));
+    let mut search = Search { universe, clauses: Clauses::over(universe.packages.len()) };
+    let off = request.off.iter().enumerate();
+    let off = off.map(|(number, id)| (vec![Literal { id: *id, there: false }], Cause::Off(number)));
     let there = |id: &Id| Literal { id: *id, there: true };
     let wanted = request.wanted.iter().enumerate();
     let wanted = wanted.map(|(number, ids)| (ids.iter().map(there).collect(), Cause::Wanted(number)));
     for (literals, cause) in off.chain(wanted) {
-        if let Some(broken) = search.add(literals, cause) {
-            return Answer::Impossible(search.causes(broken));
+        if let Some(broken) = search.clauses.add(literals, cause) {
+            return Answer::Impossible(search.clauses.causes(broken));
         }
     }
     match search.complete(0) {
         Outcome::Done => {}
-        Outcome::Broken(clause) => return Answer::Impossible(search.causes(clause)),
+        Outcome::Broken(clause) => return Answer::Impossible(search.clauses.causes(clause)),
         Outcome::GivenUp => return Answer::Unknown,
     }
     if request.weak {
         search.recommended();
     }
-    let chosen = search.trail.iter().filter(|id| search.is(**id) == Some(true));
-    Answer::Install(chosen.copied().collect())
-}
-
-/// What a broken clause taught.
-struct Learned {
-    literals: Vec<Literal>,
-    /// Where it forces something.
-    level: usize,
-    from: Vec<usize>,
+    Answer::Install(search.clauses.there())
 }
 
 enum Outcome {
@@ -143,89 +91,29 @@ enum Outcome {
 }
 
 impl Search<'_> {
-    fn is(&self, id: Id) -> Option<bool> {
-        self.values[id as usize].there
-    }
-
-    fn holds(&self, literal: Literal) -> Option<bool> {
-        self.is(literal.id).map(|there| there == literal.there)
-    }
-
-    fn level(&self) -> usize {
-        self.levels.len()
-    }
-
-    /// Takes a clause in; gives its number if it cannot hold.
-    fn add(&mut self, mut literals: Vec<Literal>, cause: Cause) -> Option<usize> {
-        let mut seen = BTreeSet::new();
-        literals.retain(|literal| seen.insert(*literal));
-        let always = literals.iter().any(|literal| seen.contains(&Literal { there: !literal.there, ..*literal }));
-        if always {
-            return None;
-        }
-        let number = self.clauses.len();
-        for literal in &literals {
-            self.occurrences.entry(literal.id).or_default().push(number);
-        }
-        self.clauses.push(Clause { literals, cause, from: Vec::new() });
-        self.look_at(number)
-    }
-
-    /// Does what a clause forces; gives its number if it cannot hold.
-    fn look_at(&mut self, number: usize) -> Option<usize> {
-        let mut open = None;
-        for literal in &self.clauses[number].literals {
-            match self.holds(*literal) {
-                Some(true) => return None,
-                Some(false) => {}
-                None if open.is_some() => return None,
-                None => open = Some(*literal),
-            }
-        }
-        match open {
-            Some(literal) => self.assign(literal, Some(number)),
-            None => return Some(number),
-        }
-        None
-    }
-
-    fn assign(&mut self, literal: Literal, reason: Option<usize>) {
-        let level = self.level();
-        let value = &mut self.values[literal.id as usize];
-        (value.there, value.level, value.reason) = (Some(literal.there), level, reason);
-        self.trail.push(literal.id);
-    }
-
     /// Follows everything that is forced; gives a clause that cannot hold.
     fn follow(&mut self) -> Option<usize> {
-        while let Some(id) = self.trail.get(self.followed).copied() {
-            self.followed += 1;
-            if self.is(id) == Some(true)
-                && let Some(broken) = self.expand(id)
-            {
-                return Some(broken);
-            }
-            for number in self.occurrences.get(&id).cloned().unwrap_or_default() {
-                if let Some(broken) = self.look_at(number) {
-                    return Some(broken);
+        loop {
+            match self.clauses.follow()? {
+                Step::Broken(broken) => return Some(broken),
+                Step::There(id) => {
+                    if let Some(broken) = self.expand(id) {
+                        return Some(broken);
+                    }
                 }
             }
         }
-        None
     }
 
-    /// Takes in the clauses that a package brings, once.
+    /// Takes in the clauses that a package brings.
     fn expand(&mut self, id: Id) -> Option<usize> {
-        if std::mem::replace(&mut self.values[id as usize].is_expanded, true) {
-            return None;
-        }
         let universe = self.universe;
         let package = universe.package(id);
         let not_me = Literal { id, there: false };
         let mut broken = None;
         let mut add = |search: &mut Self, mut literals: Vec<Literal>, cause: Cause| {
             literals.insert(0, not_me);
-            let found = search.add(literals, cause);
+            let found = search.clauses.add(literals, cause);
             broken = broken.or(found);
         };
         for relation in &package.requires {
@@ -263,93 +151,22 @@ impl Search<'_> {
         loop {
             if let Some(broken) = self.follow() {
                 conflicts += 1;
-                if self.level() <= base {
+                if self.clauses.level() <= base {
                     return Outcome::Broken(broken);
                 }
                 if conflicts > MAX_CONFLICTS {
                     return Outcome::GivenUp;
                 }
-                let learned = self.learn(broken);
-                self.go_back(learned.level.max(base));
-                let number = self.clauses.len();
-                let broken = self.add(learned.literals, Cause::Learned);
-                self.clauses[number].from = learned.from;
+                let learned = self.clauses.learn(broken);
+                self.clauses.go_back(learned.level.max(base));
                 // Below the base it is forced as soon as it is looked at, or broken there.
-                if let Some(broken) = broken {
+                if let Some(broken) = self.clauses.add_learned(learned) {
                     return Outcome::Broken(broken);
                 }
                 continue;
             }
-            let Some(choice) = self.next_choice() else { return Outcome::Done };
-            self.levels.push(self.trail.len());
-            self.assign(choice, None);
-        }
-    }
-
-    /// The preferred package for the first clause that does not hold. What is not chosen is not installed, so that a clause
-    /// which asks for something not to be there holds by itself.
-    fn next_choice(&mut self) -> Option<Literal> {
-        let ahead = self.first_unmet(self.cursor);
-        // What held because something was not there may not hold any more.
-        let found = ahead.or_else(|| self.first_unmet(0));
-        self.cursor = found.unwrap_or(self.clauses.len());
-        let clause = self.clauses.get(found?)?;
-        clause.literals.iter().find(|literal| self.holds(**literal).is_none()).copied()
-    }
-
-    fn first_unmet(&self, start: usize) -> Option<usize> {
-        let met = |literal: &Literal| self.holds(*literal).unwrap_or(!literal.there);
-        let after = self.clauses.iter().enumerate().skip(start);
-        after.filter(|(_, clause)| !clause.literals.iter().any(met)).map(|(number, _)| number).next()
-    }
-
-    fn go_back(&mut self, level: usize) {
-        let Some(start) = self.levels.get(level).copied() else { return };
-        for id in self.trail.drain(start..) {
-            let value = &mut self.values[id as usize];
-            (value.there, value.reason) = (None, None);
-        }
-        self.levels.truncate(level);
-        self.followed = start.min(self.followed);
-        self.cursor = 0;
-    }
-
-    /// The clause that would have kept the search from here, and the level at which it forces something (first unique
-    /// implication point).
-    fn learn(&self, broken: usize) -> Learned {
-        let level = self.level();
-        let mut seen = vec![false; self.values.len()];
-        let (mut learned, mut resolved): (Vec<Literal>, Vec<usize>) = (Vec::new(), Vec::new());
-        let mut open = 0;
-        let mut at = self.trail.len();
-        let mut clause = Some(broken);
-        let mut from: Option<Id> = None;
-        loop {
-            if let Some(number) = clause {
-                resolved.push(number);
-                for literal in self.clauses[number].literals.iter().filter(|literal| Some(literal.id) != from) {
-                    let value = self.values[literal.id as usize];
-                    if std::mem::replace(&mut seen[literal.id as usize], true) || value.level == 0 {
-                        continue;
-                    }
-                    if value.level == level { open += 1 } else { learned.push(*literal) }
-                }
-            }
-            while at > 0
-                && !(seen[self.trail[at - 1] as usize] && self.values[self.trail[at - 1] as usize].level == level)
-            {
-                at -= 1;
-            }
-            at -= 1;
-            let id = self.trail[at];
-            let value = self.values[id as usize];
-            open -= 1;
-            if open == 0 {
-                let back = learned.iter().map(|literal| self.values[literal.id as usize].level).max().unwrap_or(0);
-                learned.insert(0, Literal { id, there: value.there != Some(true) });
-                return Learned { literals: learned, level: back, from: resolved };
-            }
-            (clause, from) = (value.reason, Some(id));
+            let Some(choice) = self.clauses.next_choice() else { return Outcome::Done };
+            self.clauses.choose(choice);
         }
     }
 
@@ -357,45 +174,24 @@ impl Search<'_> {
     fn recommended(&mut self) {
         let universe = self.universe;
         let mut at = 0;
-        while let Some(id) = self.trail.get(at).copied() {
+        while let Some(id) = self.clauses.fact(at) {
             at += 1;
-            if self.is(id) != Some(true) {
+            if self.clauses.is(id) != Some(true) {
                 continue;
             }
             for relation in &universe.package(id).recommends {
                 let Ok(Formula::One(ids)) = formula(relation, universe) else { continue };
-                if ids.iter().any(|id| self.is(*id) == Some(true)) {
+                if ids.iter().any(|id| self.clauses.is(*id) == Some(true)) {
                     continue;
                 }
-                let Some(best) = ids.into_iter().find(|id| self.is(*id).is_none()) else { continue };
-                let base = self.level();
-                self.levels.push(self.trail.len());
-                self.assign(Literal { id: best, there: true }, None);
+                let Some(best) = ids.into_iter().find(|id| self.clauses.is(*id).is_none()) else { continue };
+                let base = self.clauses.level();
+                self.clauses.choose(Literal { id: best, there: true });
                 if !matches!(self.complete(base + 1), Outcome::Done) {
-                    self.go_back(base);
+                    self.clauses.go_back(base);
                 }
             }
         }
-    }
-
-    /// All clauses that led to a broken one, nearest first: what it follows from, and what forced what stands in it.
-    fn causes(&self, broken: usize) -> Vec<Cause> {
-        let mut causes = Vec::new();
-        let mut seen = BTreeSet::from([broken]);
-        let mut open = VecDeque::from([broken]);
-        while let Some(number) = open.pop_front() {
-            let clause = &self.clauses[number];
-            if clause.cause != Cause::Learned && !causes.contains(&clause.cause) {
-                causes.push(clause.cause.clone());
-            }
-            // Only what holds whatever is chosen is a reason still.
-            let values = clause.literals.iter().map(|literal| self.values[literal.id as usize]);
-            let reasons =
-                values.filter(|value| value.level == 0 && value.there.is_some()).filter_map(|value| value.reason);
-            let before = clause.from.iter().copied().chain(reasons);
-            open.extend(before.filter(|number| seen.insert(*number)));
-        }
-        causes
     }
 }
 

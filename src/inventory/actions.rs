@@ -7,7 +7,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::Inventory;
 use crate::inventory::action::{BootAction, Distribution, Loaders, Media, Steps, Way, Words, is_plain_path};
 use crate::inventory::check_distributions;
-use crate::inventory::distribution::build;
+use crate::inventory::distributions::build;
 use crate::inventory::platform::target;
 use crate::inventory::table::{Table, named};
 use crate::inventory::value::{within, word};

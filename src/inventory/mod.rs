@@ -12,6 +12,7 @@ pub mod check_distributions;
 pub mod check_networks;
 pub mod context;
 pub mod distribution;
+pub mod distributions;
 pub mod document;
 pub mod export;
 pub mod file;

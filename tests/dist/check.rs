@@ -130,6 +130,136 @@ fn what_is_taken_off_and_needed_is_told_with_both_places() {
     );
 }
 
+#[test]
+fn conflicts_below_several_choices_are_told_with_all_that_take_part() {
+    let packages: &[(&str, &[&str])] = &[
+        ("a-1-1.x86_64", &["requires: x"]),
+        ("x1-1-1.x86_64", &["provides: x", "requires: y"]),
+        ("x2-1-1.x86_64", &["provides: x", "requires: y"]),
+        ("y1-1-1.x86_64", &["provides: y", "conflicts: b"]),
+        ("y2-1-1.x86_64", &["provides: y", "conflicts: b"]),
+        ("b-1-1.x86_64", &[]),
+        ("innocent-1-1.x86_64", &[]),
+    ];
+    let text = told(&site(packages, &["a", "b", "innocent"]));
+    assert!(text.contains("error: `b` cannot be installed together with `a`: `y"), "{text}");
+    assert!(text.contains("conflicts with `b`; `x") && text.ends_with("1 error\n"), "{text}");
+}
+
+#[test]
+fn what_is_recommended_is_listed_though_something_is_taken_off() {
+    let site = Site::new(ONE, &["app", "-nice", "-docs-*"]);
+    site.put("base", "base-1-1.x86_64", &[]);
+    site.put("base", "nice-1-1.x86_64", &[]);
+    site.put("base", "app-1-1.x86_64", &["recommends: extra", "recommends: docs-app"]);
+    site.put("base", "extra-1-1.x86_64", &[]);
+    site.put("base", "docs-app-1-1.noarch", &[]);
+    write(&site.at("base/comps.xml"), GROUPS);
+    site.build();
+    assert_eq!(told(&site), "");
+    let listed = site.dist(&["list", "c0"]).out;
+    assert!(listed.contains("extra") && listed.contains("3 packages"), "{listed}");
+    assert!(!listed.contains("docs-app") && !listed.contains("nice"), "{listed}");
+    site.ask(&["app", "-app"]);
+    site.put("base", "needs-1-1.noarch", &["requires: docs-app"]);
+    site.build();
+    site.ask(&["needs", "-docs-*"]);
+    site.dist(&["check"]).says(1, &["`needs-1-1.noarch` requires `docs-app`, but `docs-app-1-1.noarch` is taken off"]);
+}
+
+#[test]
+fn a_newer_package_for_all_machines_is_taken_before_an_older_one_for_this() {
+    let packages: &[(&str, &[&str])] =
+        &[("foo-1-1.x86_64", &[]), ("foo-2-1.noarch", &[]), ("old-1-1.x86_64", &["requires: foo = 1"])];
+    let site = site(packages, &["foo"]);
+    site.dist(&["list", "c0"]).says(0, &["noarch", "1 packages"]);
+    site.ask(&["foo-2-1.noarch", "old"]);
+    site.dist(&["check"]).says(1, &["error: `old` cannot be installed together with `foo-2-1.noarch`"]);
+    site.ask(&["foo-1", "foo-0:1-1"]);
+    assert_eq!(told(&site), "");
+    site.dist(&["list", "c0"]).says(0, &["x86_64", "1 packages"]);
+}
+
+#[test]
+fn a_file_may_be_asked_for_wherever_it_is() {
+    let site = site(&[("app-1-1.x86_64", &["file: /usr/share/app/data"])], &["/usr/share/app/data"]);
+    assert_eq!(told(&site), "");
+    site.dist(&["list", "c0"]).says(0, &["app", "1 packages"]);
+    site.ask(&["/usr/share/app/other"]);
+    site.dist(&["check"]).says(1, &["error: the package `/usr/share/app/other` is not in the distribution"]);
+}
+
+const MODULES: &str = r#"---
+document: modulemd
+version: 2
+data:
+  name: perl
+  stream: "5.26"
+  version: 1
+  context: aaaa
+  arch: x86_64
+  profiles:
+    common:
+      rpms: [perl-core]
+    minimal:
+      rpms: [perl]
+  artifacts:
+    rpms: [perl-0:5.26-1.x86_64, perl-core-0:5.26-1.x86_64]
+...
+---
+document: modulemd
+version: 2
+data:
+  name: perl
+  stream: "5.32"
+  version: 1
+  context: aaaa
+  arch: x86_64
+  artifacts:
+    rpms: [perl-0:5.32-1.x86_64, perl-new-0:5.32-1.x86_64]
+...
+---
+document: modulemd-defaults
+version: 1
+data:
+  module: perl
+  stream: "5.26"
+  profiles:
+    "5.26": [common]
+...
+"#;
+
+#[test]
+fn packages_of_streams_that_nobody_asks_for_are_not_there() {
+    let site = Site::new(ONE, &["perl"]);
+    for nevra in [
+        "perl-5.26-1.x86_64",
+        "perl-core-5.26-1.x86_64",
+        "perl-5.32-1.x86_64",
+        "perl-new-5.32-1.x86_64",
+        "perl-9-1.x86_64",
+    ] {
+        site.put("base", nevra, &[]);
+    }
+    site.file("base/modules.yaml", MODULES);
+    site.build();
+    // The default stream, though other versions are newer.
+    site.dist(&["list", "c0"]).says(0, &["5.26-1", "1 packages"]);
+    site.ask(&["perl-new"]);
+    site.dist(&["check"]).says(1, &["error: the package `perl-new` is not in the distribution"]);
+    site.ask(&["@perl:5.32", "perl-new", "perl"]);
+    assert_eq!(told(&site), "");
+    site.dist(&["list", "c0"]).says(0, &["5.32-1", "2 packages"]);
+    // The default profile, and one that is named.
+    site.ask(&["@perl"]);
+    site.dist(&["list", "c0"]).says(0, &["perl-core", "1 packages"]);
+    site.ask(&["@perl:5.26/minimal"]);
+    site.dist(&["list", "c0"]).says(0, &["perl ", "1 packages"]);
+    site.ask(&["@perl:5.26/none"]);
+    site.dist(&["check"])
+        .says(1, &["error: the profile of `perl:5.26/none` is not in", "profiles of the stream: `common`, `minimal`"]);
+}
+
 const GROUPS: &str = "<comps>
 <group><id>core</id><name>Core</name><packagelist><packagereq type=\"mandatory\">base</packagereq><packagereq type=\"default\">nice</packagereq><packagereq type=\"optional\">other</packagereq><packagereq type=\"mandatory\">not-there</packagereq></packagelist></group>
 <group><id>tools</id><name>Tools</name><packagelist><packagereq type=\"mandatory\">tool</packagereq></packagelist></group>

@@ -152,6 +152,36 @@ fn a_package_cannot_choose_a_place_outside_of_the_tree() {
     }
 }
 
+#[test]
+fn paths_that_few_bytes_make_long_are_refused() {
+    let mut builder = rpm::PackageBuilder::new("long", "1", "MIT", "x86_64", "x");
+    builder.using_config(rpm::BuildConfig::v4().compression(rpm::CompressionType::None));
+    builder.with_file_contents("x", rpm::FileOptions::new(format!("/{}/x", "d".repeat(5000)))).unwrap();
+    let mut content = Vec::new();
+    builder.release("1").build().unwrap().write(&mut content).unwrap();
+    let said = parse_bytes(&content).unwrap_err().to_string();
+    assert!(said.contains("its paths have more than 4096 bytes each"), "{said}");
+}
+
+#[test]
+fn a_signed_header_does_not_cover_another_payload() {
+    let site = Site::new(&format!("{ONE}keys = [\"ours.asc\"]\n"), &[]);
+    let Some(()) = signed(&site, "ours", "good-1-1.x86_64") else { return };
+    let path = site.at("base/good-1-1.x86_64.rpm");
+    let mut bytes = fs::read(&path).unwrap();
+    let last = bytes.len() - 60;
+    bytes[last] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    // An index that says that this is what it should be.
+    let Some(createrepo) = program("createrepo_c") else { return };
+    assert!(run(Command::new(createrepo).arg("-q").arg(site.at("base"))).0);
+    let inventory = fs::read_to_string(site.at("cluster.toml")).unwrap();
+    let url = format!("name = \"base\", url = \"file://{}\"", site.at("base").display());
+    site.file("cluster.toml", inventory.replace("name = \"base\", directory = \"base\"", &url));
+    site.dist(&["mirror"]).says(0, &["1 packages"]);
+    site.dist(&["build"]).says(0, &["is damaged: the checksum of its payload does not fit; it is left out"]);
+}
+
 /// A tree with an index of one file, packed by a program.
 fn tree_of(primary: &[u8], open_size: Option<u64>) -> tempfile::TempDir {
     let tree = tempfile::tempdir().unwrap();
@@ -183,6 +213,15 @@ fn a_bomb_in_metadata_does_not_go_off() {
     let longer = pack(&[b"<metadata packages=\"0\"></metadata>", &vec![b'\n'; 100_000]], 1);
     let said = Repository::open(tree_of(&longer, Some(100)).path()).unwrap().packages().unwrap_err().to_string();
     assert!(said.contains("more bytes than it should"), "{said}");
+    // A file that stops, or says what nobody knows, ends no program.
+    for text in [
+        "<metadata packages=\"1\"><package type=\"rpm\"><name>a</name>",
+        "<metadata><package type=\"rpm\"/></metadata>",
+        "<metadata packages=\"1\"><package type=\"rpm\"><file type=\"odd\">/x</file></package></metadata>",
+    ] {
+        assert!(Repository::open(tree_of(&pack(&[text.as_bytes()], 1), None).path()).unwrap().packages().is_err());
+    }
+    assert!(kgen::dist::groups::parse("<comps><group><id>a</id>").is_err());
     // Entities are none.
     let entities = pack(&[b"<!DOCTYPE m [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;\">]><metadata packages=\"1\"><package type=\"rpm\"><name>&b;</name></package></metadata>"], 1);
     assert!(Repository::open(tree_of(&entities, None).path()).unwrap().packages().is_err());

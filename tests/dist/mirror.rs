@@ -18,7 +18,7 @@ impl Upstream {
     fn new() -> Self {
         let site = Site::new("sources = [{ name = \"all\", directory = \"packages\" }]\nlinks = \"copy\"\n", &[]);
         for number in 0..8 {
-            site.put("packages", &format!("p{number}-1-1.x86_64"), &["provides: x"]);
+            site.put("packages", &format!("p{number}-1-1.x86_64"), &["provides: x", "file: /usr/bin/x"]);
         }
         site.put("packages", "git-1.0^git1+x-1.x86_64", &[]);
         site.build();
@@ -163,8 +163,26 @@ fn metadata_that_leads_elsewhere_is_refused() {
         &mut text,
     )
     .unwrap();
-    for evil in ["../../../etc/passwd.rpm", "/etc/passwd.rpm", "a/../../b.rpm", "repodata/repomd.xml", "x\u{7}.rpm"] {
+    for evil in [
+        "../../../etc/passwd.rpm",
+        "/etc/passwd.rpm",
+        "a/../../b.rpm",
+        "repodata/repomd.xml",
+        "x\u{7}.rpm",
+        "a.rpm",
+        "b.rpm",
+        "c.rpm",
+        "d.rpm",
+    ] {
         let evil_text = text.replacen("Packages/p/p0-1-1.x86_64.rpm", evil, 1);
+        let evil_text = evil_text.replacen("<file>", "<file type=\"odd\">", usize::from(evil == "a.rpm"));
+        let evil_text = match evil {
+            // A checksum names a file, too.
+            "b.rpm" => evil_text.replacen("type=\"sha256\"", "type=\"/tmp/evil\"", 1),
+            "c.rpm" => evil_text.replacen("pkgid=\"YES\">", "pkgid=\"YES\">../", 1),
+            "d.rpm" => evil_text[..evil_text.len() - 40].to_owned(),
+            _ => evil_text,
+        };
         let digest = kgen::dist::repodata::read::digest("sha256", &mut evil_text.as_bytes()).unwrap();
         let other = tempfile::tempdir().unwrap();
         write(&other.path().join("repodata/primary.xml"), &evil_text);
@@ -180,6 +198,48 @@ fn metadata_that_leads_elsewhere_is_refused() {
         assert_eq!(run.code, 3, "{evil}: {run:#?}");
         assert!(run.err.contains("cannot be used") && !run.err.contains("panicked"), "{evil}: {run:#?}");
     }
+}
+
+#[test]
+fn a_copy_that_was_damaged_is_mended() {
+    let upstream = Upstream::new();
+    let web = Web::of(&upstream.tree());
+    let site = mirroring(&web.url);
+    site.dist(&["mirror"]).says(0, &["9 packages"]);
+    site.build();
+    fs::remove_file(copy(&site).join("Packages/p/p1-1-1.x86_64.rpm")).unwrap();
+    fs::write(copy(&site).join("Packages/p/p2-1-1.x86_64.rpm"), "short").unwrap();
+    site.dist(&["mirror"]).says(0, &["2 files fetched", "new: mirror/el9/up/all"]);
+    assert_eq!(is_whole(&copy(&site)), 9);
+    site.dist(&["mirror"]).says(0, &["unchanged"]);
+    fs::remove_file(site.tree().join("Packages/p/p3-1-1.x86_64.rpm")).unwrap();
+    assert_eq!(site.build()[0]["changed"], true);
+    assert_eq!(is_whole(&site.tree()), 9);
+    // Another way of linking is another tree; links lead to the copy of the day.
+    let inventory = fs::read_to_string(site.at("cluster.toml")).unwrap();
+    site.file("cluster.toml", format!("{inventory}links = \"symbolic\"\n"));
+    assert_eq!(site.build()[0]["changed"], true);
+    for version in 2..5 {
+        upstream.site.put("packages", &format!("p0-{version}-1.x86_64"), &[]);
+        upstream.site.build();
+        site.dist(&["mirror"]).says(0, &["new"]);
+    }
+    assert_eq!(is_whole(&site.tree()), 9);
+}
+
+#[test]
+fn the_same_file_in_two_places_is_fetched_once() {
+    let upstream = Upstream::new();
+    let tree = upstream.tree();
+    for path in ["images/a", "images/b"] {
+        write(&tree.join(path), "the same");
+    }
+    let digest = kgen::dist::repodata::read::digest("sha256", &mut &b"the same"[..]).unwrap();
+    write(&tree.join(".treeinfo"), format!("[checksums]\nimages/a = sha256:{digest}\nimages/b = sha256:{digest}\n"));
+    let web = Web::of(&tree);
+    let site = mirroring(&web.url);
+    site.dist(&["mirror", "--jobs", "8"]).says(0, &["13 files fetched"]);
+    assert_eq!(fs::read_to_string(copy(&site).join("images/b")).unwrap(), "the same");
 }
 
 #[test]
