@@ -96,36 +96,46 @@ pub fn read(
     if let Some(fault) = wrong_size(&metadata, head.len(), size) {
         return Ok(Err(fault));
     }
-    let (mut whole, mut payload) = (Sha256::new_with_prefix(&head), Sha256::new());
     // A signature is of the header, and covers the rest by the checksum that stands there.
     let inside = payload_digest(&metadata).filter(|_| expected.is_none() || keys.are_asked());
     if inside.is_none() && keys.are_asked() {
         return Ok(Err(PackageFault::Uncovered));
     }
+    let sums = checksums(&mut file, &head, inside.is_some())?;
+    if sums.bytes != size {
+        return Ok(Err(PackageFault::Size { expected: size, found: sums.bytes }));
+    }
+    if inside.is_some_and(|inside| inside != sums.payload) {
+        return Ok(Err(PackageFault::Damaged("payload")));
+    }
+    if expected.is_some_and(|expected| expected != sums.whole) {
+        return Ok(Err(PackageFault::Unlisted));
+    }
+    Ok(describe(&metadata, sums.whole, size, keys))
+}
+
+/// What is read once, for all checksums: SHA-256 of all of it, and of what follows the headers, if that is asked for.
+struct Checksums {
+    whole: String,
+    payload: String,
+    bytes: u64,
+}
+
+fn checksums(file: &mut File, head: &[u8], with_payload: bool) -> std::io::Result<Checksums> {
+    let (mut whole, mut payload) = (Sha256::new_with_prefix(head), Sha256::new());
+    let mut bytes = head.len() as u64;
     let mut buffer = vec![0; 1 << 18];
-    let mut read = head.len() as u64;
     loop {
         let count = file.read(&mut buffer)?;
         if count == 0 {
-            break;
+            return Ok(Checksums { whole: hexadecimal(whole), payload: hexadecimal(payload), bytes });
         }
-        read += count as u64;
+        bytes += count as u64;
         whole.update(&buffer[..count]);
-        if inside.is_some() {
+        if with_payload {
             payload.update(&buffer[..count]);
         }
     }
-    if read != size {
-        return Ok(Err(PackageFault::Size { expected: size, found: read }));
-    }
-    if inside.is_some_and(|inside| inside != hexadecimal(payload)) {
-        return Ok(Err(PackageFault::Damaged("payload")));
-    }
-    let whole = hexadecimal(whole);
-    if expected.is_some_and(|expected| expected != whole) {
-        return Ok(Err(PackageFault::Unlisted));
-    }
-    Ok(describe(&metadata, whole, size, keys))
 }
 
 /// SHA-256 as it is written.

@@ -120,7 +120,7 @@ fn of_kgen(universe: &Universe, names: &[&str], off: &[&str]) -> Option<BTreeSet
 fn what_can_be_installed_together_is_what_dnf_installs() {
     let Some(createrepo) = crate::support::program("createrepo_c") else { return };
     let is_set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let universes = if ["CI", "KGEN_ALL_BOOTS"].iter().any(|name| is_set(name)) { 500 } else { 80 };
+    let universes = if ["CI", "KGEN_ALL_BOOTS"].iter().any(is_set) { 500 } else { 80 };
     let mut runner = TestRunner::new_with_rng(Config::default(), TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let scratch = tempfile::tempdir().unwrap();
     let (mut requests, mut ours) = (Vec::new(), Vec::new());
