@@ -5,9 +5,13 @@ use std::path::Path;
 use crate::assemble::check_hosts;
 use crate::cli::args::Compile;
 use crate::cli::args::printed::Format;
+#[cfg(feature = "dist")]
+use crate::cli::dist::check::tell;
 use crate::cli::publish::{Counts, publish, remove};
 use crate::cli::review::review;
 use crate::cli::session::{Failure, Session};
+#[cfg(feature = "dist")]
+use crate::diagnostic::Severity;
 use crate::files::{SCRIPT_FOLDERS, kickstart_path};
 use crate::generation::Generation;
 use crate::inventory::Host;
@@ -20,6 +24,10 @@ pub fn run(session: &mut Session, arguments: &Compile) -> Result<(), Failure> {
     let generation = session.generation(&arguments.hosts)?;
     check_hosts(&generation, &mut session.diagnostics);
     let plan = session.boot_plan(&generation)?;
+    #[cfg(feature = "dist")]
+    if !session.diagnostics.has_errors() {
+        tell(session, &generation, Severity::Note)?;
+    }
     if session.is_strict() {
         lint::lint(&generation, &mut session.diagnostics);
     }

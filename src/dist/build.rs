@@ -17,7 +17,7 @@ use crate::dist::repodata::write::{Content, write};
 use crate::dist::select::{Overridden, Reason, Selection, select};
 use crate::dist::tree::{Exchanged, NewTree};
 use crate::inventory::Inventory;
-use crate::inventory::distribution::Faulty;
+use crate::inventory::distribution::{Build, Faulty, Origin};
 
 /// What a build did, for people and programs.
 #[derive(Debug, Serialize)]
@@ -72,11 +72,17 @@ pub fn build(
     reading: &Reading,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Report>, DistError> {
+    let rules = inherited(inventory, place.build);
+    let place = Place { build: &rules, ..place };
     let mut collected = collect(place, arch, inventory, reading)?;
     tell_faulty(place, &collected, diagnostics);
     let kept = keep(std::mem::take(&mut collected.documents), place.build.streams.as_deref(), arch);
     let selection = select(&collected.candidates, place.build, &kept, arch);
     tell_selection(place, arch, &collected, &selection, diagnostics);
+    tell_empty(place, arch, &collected, &selection, diagnostics);
+    if reading.strict {
+        diagnostics.make_strict();
+    }
     if diagnostics.has_errors() {
         return Ok(None);
     }
@@ -113,6 +119,21 @@ fn installer(place: Place, tree: &NewTree, collected: &Collected, id: &str) -> R
     Ok(hexadecimal(hasher))
 }
 
+/// What a distribution is built by: its own rules, and of those that it is built of how many versions and which other
+/// architectures are kept, or its tree would lose what theirs have.
+fn inherited(inventory: &Inventory, build: &Build) -> Build {
+    let mut rules = build.clone();
+    for source in &build.sources {
+        let Origin::Distribution(parent) = &source.origin else { continue };
+        let parent = inventory.distributions.get(parent.as_str()).and_then(|found| found.build.as_ref());
+        if let Some(parent) = parent.map(|parent| inherited(inventory, parent)) {
+            rules.several.extend(parent.several);
+            rules.multilib.extend(parent.multilib);
+        }
+    }
+    rules
+}
+
 fn tell_faulty(place: Place, collected: &Collected, diagnostics: &mut Diagnostics) {
     for faulty in &collected.faults {
         let source = &place.build.sources[faulty.source];
@@ -123,6 +144,21 @@ fn tell_faulty(place: Place, collected: &Collected, diagnostics: &mut Diagnostic
             }
             Faulty::LeaveOut => Diagnostic::warning(source.span, format!("{message}; it is left out")),
         });
+    }
+}
+
+/// A source without packages is probably not mounted; a tree without any would take everything from machines.
+fn tell_empty(place: Place, arch: &str, collected: &Collected, selection: &Selection, diagnostics: &mut Diagnostics) {
+    let sources = &place.build.sources;
+    for (number, source) in sources.iter().enumerate() {
+        let has = collected.candidates.iter().any(|candidate| candidate.source == number);
+        if !has && !collected.faults.iter().any(|faulty| faulty.source == number) {
+            diagnostics.push(Diagnostic::warning(source.span, format!("the source `{}` has no packages", source.name)));
+        }
+    }
+    if let Some(first) = sources.first().filter(|_| selection.chosen.is_empty()) {
+        let message = format!("no package is left for the distribution `{}` for {arch}", place.name);
+        diagnostics.push(Diagnostic::error(first.span, message).hint("the tree stays as it was"));
     }
 }
 
@@ -138,6 +174,10 @@ fn tell_selection(
             format!("nothing is left of `{name}` for {arch}: no package of any source is what it is pinned to");
         diagnostics
             .push(Diagnostic::error(*pin, message).hint("`kgen dist build` without the pin tells which there are"));
+    }
+    for pin in &selection.idle_pins {
+        let message = format!("no source has a package that the pin `{}` is for", pin.0);
+        diagnostics.push(Diagnostic::warning(pin.1, message));
     }
     for (stream, artifact) in &selection.missing_artifacts {
         let message = format!("the stream `{stream}` has the package `{artifact}`, but no source has it");

@@ -192,7 +192,7 @@ fn resolve_in(group: &Group, universe: &Universe, diagnostics: &mut Diagnostics)
                 return Resolved { installed, asked };
             }
             Answer::Impossible(causes) => {
-                let culprit = culprit(&causes, asked.len());
+                let culprit = culprit(&causes, &asked);
                 report_clash(&asked, culprit, &causes, universe, diagnostics);
                 asked.remove(culprit.min(asked.len().saturating_sub(1)));
                 if asked.is_empty() {
@@ -229,24 +229,23 @@ fn groups_off(profile: &Profile) -> BTreeSet<&str> {
 
 /// Everything that is asked for and is there; what is not there is reported.
 fn asked<'p>(group: &Group<'p>, universe: &Universe, diagnostics: &mut Diagnostics) -> Vec<Asked<'p>> {
-    let mut asked = Vec::new();
-    let mut push = |name: &'p str, span: Option<Span>, lists: Vec<Vec<Id>>| {
-        asked.extend(lists.into_iter().map(|ids| Asked { name, span, ids }));
-    };
+    let mut asked: Vec<Asked> = Vec::new();
     let off = groups_off(group.profile);
-    if let Found::Packages(lists) = look_up(CORE, universe, &off) {
-        push(CORE, None, lists);
-    }
     for (name, package) in group.profile.packages.iter().filter(|(_, package)| package.is_on()) {
         let place = package.request().map(|request| request.span);
         match look_up(name, universe, &off) {
-            Found::Packages(lists) => push(name, place, lists),
+            Found::Packages(lists) => asked.extend(lists.into_iter().map(|ids| Asked { name, span: place, ids })),
             Found::Nothing(what, hint) => {
                 let Some(place) = place else { continue };
                 let message = format!("{what} is not in the distribution `{}` for {}", group.distribution, group.arch);
                 diagnostics.push(Diagnostic::error(place, message).maybe_hint(hint).for_some_hosts());
             }
         }
+    }
+    if let Found::Packages(lists) = look_up(CORE, universe, &off) {
+        // Who asks for the same by name is the one to be told.
+        let new = lists.into_iter().filter(|ids| !asked.iter().any(|asked| asked.ids == *ids)).collect::<Vec<_>>();
+        asked.extend(new.into_iter().map(|ids| Asked { name: CORE, span: None, ids }));
     }
     asked
 }
@@ -293,11 +292,12 @@ fn missing(
     told
 }
 
-/// The last of what is asked for that takes part in a clash.
-fn culprit(causes: &[Cause], asked: usize) -> usize {
-    let numbers =
-        causes.iter().filter_map(|cause| if let Cause::Wanted(number) = cause { Some(*number) } else { None });
-    numbers.max().unwrap_or(asked.saturating_sub(1))
+/// The last of what somebody asks for that takes part in a clash.
+fn culprit(causes: &[Cause], asked: &[Asked]) -> usize {
+    let number = |cause: &Cause| if let Cause::Wanted(number) = cause { Some(*number) } else { None };
+    let named = |number: &usize| asked.get(*number).is_some_and(|asked| asked.span.is_some());
+    let numbers = || causes.iter().filter_map(number);
+    numbers().filter(named).max().or_else(|| numbers().max()).unwrap_or(asked.len().saturating_sub(1))
 }
 
 fn report_clash(asked: &[Asked], culprit: usize, causes: &[Cause], universe: &Universe, diagnostics: &mut Diagnostics) {

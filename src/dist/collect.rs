@@ -60,6 +60,8 @@ pub struct Reading<'r> {
     pub keys: &'r Keys,
     /// The directory of the description.
     pub description: &'r Path,
+    /// Whether warnings keep a tree from being exchanged.
+    pub strict: bool,
     /// Told how many packages of how many were read.
     pub progress: &'r (dyn Fn(usize, usize) + Sync),
 }

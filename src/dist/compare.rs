@@ -36,7 +36,7 @@ pub enum ChangeKind {
     /// The newest is older.
     Downgraded,
     /// The newest is the same; an older one that is kept beside it is not.
-    Kept,
+    Beside,
     /// The same version has other content.
     Rebuilt,
 }
@@ -49,7 +49,7 @@ impl ChangeKind {
             Self::Removed => "removed",
             Self::Upgraded => "upgraded",
             Self::Downgraded => "downgraded",
-            Self::Kept => "kept",
+            Self::Beside => "beside",
             Self::Rebuilt => "rebuilt",
         }
     }
@@ -92,6 +92,6 @@ fn kind(old: &[(Evr, String)], new: &[(Evr, String)]) -> Option<ChangeKind> {
         std::cmp::Ordering::Greater => Some(ChangeKind::Upgraded),
         std::cmp::Ordering::Less => Some(ChangeKind::Downgraded),
         std::cmp::Ordering::Equal if after.1 != before.1 => Some(ChangeKind::Rebuilt),
-        std::cmp::Ordering::Equal => (old != new).then_some(ChangeKind::Kept),
+        std::cmp::Ordering::Equal => (old != new).then_some(ChangeKind::Beside),
     }
 }

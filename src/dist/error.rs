@@ -130,7 +130,10 @@ impl fmt::Display for PackageFault {
             Self::Size { expected, found } => write!(f, "has {found} bytes, but its header speaks of {expected}"),
             Self::Truncated => write!(f, "is truncated: it ends in its header"),
             Self::Header(what) => write!(f, "has a damaged header: {what}"),
-            Self::Unlisted => write!(f, "is damaged: it is not the one that the index of its tree has"),
+            Self::Unlisted => write!(
+                f,
+                "is damaged: it is not the one that the index of its tree has (`kgen dist mirror --verify` mends a copy)"
+            ),
             Self::Damaged(what) => write!(f, "is damaged: the checksum of its {what} does not fit"),
             Self::Misnamed { expected } => write!(f, "is called otherwise than what it is, `{expected}`"),
             Self::Unnameable(what) => write!(f, "is `{}`, which cannot be the name of a file", what.escape_debug()),

@@ -229,6 +229,16 @@ impl Formula {
         }
     }
 
+    /// Whether it holds where just these packages are there.
+    pub fn holds(&self, is_there: &dyn Fn(Id) -> bool) -> bool {
+        match self {
+            Self::One(ids) => ids.iter().any(|id| is_there(*id)),
+            Self::All(parts) => parts.iter().all(|part| part.holds(is_there)),
+            Self::Any(parts) => parts.iter().any(|part| part.holds(is_there)),
+            Self::Not(inner) => !inner.holds(is_there),
+        }
+    }
+
     /// Every package that it speaks of.
     pub fn ids(&self, found: &mut Vec<Id>) {
         match self {

@@ -15,7 +15,7 @@ use crate::dist::header::hexadecimal;
 use crate::dist::installer::{TREE_FILES, images};
 use crate::dist::package::Digested;
 use crate::dist::package::Package;
-use crate::dist::repodata::read::{Index, MAX_REPOMD_BYTES, Repository};
+use crate::dist::repodata::read::{Index, MAX_REPOMD_BYTES, Repository, digest};
 use crate::dist::repodata::{FOLDER, REPOMD};
 use crate::dist::transfer::{Wanted, fetch};
 use crate::dist::tree::{Exchanged, NewTree};
@@ -34,6 +34,8 @@ const MAX_SMALL_BYTES: u64 = 1 << 20;
 pub struct Options {
     /// Take away packages that the repository does not have any more.
     pub delete: bool,
+    /// Look at the checksums of files that are here already.
+    pub verify: bool,
     /// How many files are fetched at a time.
     pub jobs: usize,
 }
@@ -117,7 +119,7 @@ pub fn mirror(
     });
     let fetching = Fetching { fetcher, parts: &parts, jobs: options.jobs, progress };
     let metadata: Vec<Part> = metadata.collect();
-    let here = kept_files(&before, &metadata);
+    let here = kept_files(&before, &metadata, options.verify);
     bring(&fetching, &tree, &metadata, &here, &mut report)?;
     let packages = Repository { tree: tree.path().to_path_buf(), index }.packages()?;
     report.packages = packages.len();
@@ -127,7 +129,7 @@ pub fn mirror(
     }
     wanted.extend(installer(&tree, fetcher, &url_of)?);
     signature(&tree, fetcher, &url_of)?;
-    let here = known_packages(&before, &wanted);
+    let here = known_packages(&before, &wanted, options.verify);
     bring(&fetching, &tree, &wanted, &here, &mut report)?;
     vanished(&tree, &before, options, &mut report)?;
     let id = id(&tree, &repomd)?;
@@ -192,12 +194,12 @@ fn optional(fetcher: &Fetcher, url: &str) -> Result<Option<Vec<u8>>, DistError> 
 }
 
 /// Files of the index that are here already: their names say their content, and it was checked when they came.
-fn kept_files(before: &Path, wanted: &[Part]) -> BTreeMap<Digested, PathBuf> {
+fn kept_files(before: &Path, wanted: &[Part], verify: bool) -> BTreeMap<Digested, PathBuf> {
     let mut here = BTreeMap::new();
     for part in wanted {
         let path = before.join(&part.location);
         let is_named = part.location.contains(&part.wanted.digest.value);
-        if is_named && is_whole(&path, part.wanted.size) {
+        if is_named && is_whole(&path, part.wanted.size) && (!verify || is_intact(&path, &part.wanted.digest)) {
             here.insert(part.wanted.digest.clone(), path);
         }
     }
@@ -205,7 +207,7 @@ fn kept_files(before: &Path, wanted: &[Part]) -> BTreeMap<Digested, PathBuf> {
 }
 
 /// Packages that are here already, by the checksums that they were fetched by.
-fn known_packages(before: &Path, wanted: &[Part]) -> BTreeMap<Digested, PathBuf> {
+fn known_packages(before: &Path, wanted: &[Part], verify: bool) -> BTreeMap<Digested, PathBuf> {
     let read = Repository::open(before).and_then(|repository| repository.packages());
     let packages =
         read.unwrap_or_default().into_iter().map(|package| (package.digest, package.location, Some(package.size)));
@@ -218,9 +220,14 @@ fn known_packages(before: &Path, wanted: &[Part]) -> BTreeMap<Digested, PathBuf>
         .chain(images)
         .filter(|(digest, _, _)| sizes.contains_key(digest))
         .map(|(digest, location, size)| (digest, before.join(location), size))
-        .filter(|(_, path, size)| is_whole(path, *size))
+        .filter(|(digest, path, size)| is_whole(path, *size) && (!verify || is_intact(path, digest)))
         .map(|(digest, path, _)| (digest, path))
         .collect()
+}
+
+fn is_intact(path: &Path, wanted: &Digested) -> bool {
+    let opened = std::fs::File::open(path);
+    opened.and_then(|mut file| digest(&wanted.kind, &mut file)).is_ok_and(|found| found == wanted.value)
 }
 
 fn is_whole(path: &Path, size: Option<u64>) -> bool {

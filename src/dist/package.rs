@@ -52,6 +52,8 @@ pub struct Package {
     pub obsoletes: Vec<Relation>,
     /// What it is better with.
     pub recommends: Vec<Relation>,
+    /// What it is better installed with: it comes in by itself where these are there.
+    pub supplements: Vec<Relation>,
     /// Files; those that packages are usually asked for.
     pub files: Vec<Arc<str>>,
 }
@@ -70,6 +72,7 @@ impl Package {
             conflicts: Vec::new(),
             obsoletes: Vec::new(),
             recommends: Vec::new(),
+            supplements: Vec::new(),
             files: Vec::new(),
         }
     }

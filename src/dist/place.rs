@@ -1,5 +1,6 @@
 //! Where the parts of a distribution lie on this machine.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::inventory::Inventory;
@@ -49,29 +50,39 @@ impl<'p> Place<'p> {
     }
 }
 
-/// The architectures that a distribution is built for: what it says, else those of the hosts that have it.
+/// The architectures that a distribution is built for: what it says; else those of the hosts that have it or one that is
+/// built of it; else those of what it is built of.
 pub fn arches(inventory: &Inventory, name: &DistributionName, build: &Build) -> Vec<String> {
-    let mut arches: Vec<String> = build.arches.iter().map(|(arch, _)| arch.clone()).collect();
-    if arches.is_empty() {
-        let hosts = inventory.hosts.values().filter(|host| host.distribution.as_ref() == Some(name));
-        arches = hosts.map(|host| host.arch.to_string()).collect();
-        // What others are built of has no hosts of its own.
-        for (other, found) in &inventory.distributions {
-            let derives =
-                |build: &Build| build.sources.iter().any(|source| source.origin == Origin::Distribution(name.clone()));
-            if let Some(build) = found.build.as_ref().filter(|build| derives(build)) {
-                arches.extend(self::arches(inventory, other, build));
-            }
-        }
+    let family = derived(inventory, name);
+    let arches: BTreeSet<String> = match own_arches(inventory, name, build) {
+        own if !own.is_empty() && !build.arches.is_empty() => own,
+        _ => family.iter().flat_map(|name| arches_of(inventory, name)).collect(),
+    };
+    if !arches.is_empty() {
+        return arches.into_iter().collect();
     }
-    arches.sort();
-    arches.dedup();
-    arches
+    let is_parent = |other: &&DistributionName| derived(inventory, other).contains(&name) && *other != name;
+    let parents = inventory.distributions.keys().filter(is_parent);
+    parents.flat_map(|name| arches_of(inventory, name)).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn arches_of(inventory: &Inventory, name: &DistributionName) -> BTreeSet<String> {
+    let build = inventory.distributions.get(name.as_str()).and_then(|found| found.build.as_ref());
+    build.map(|build| own_arches(inventory, name, build)).unwrap_or_default()
+}
+
+fn own_arches(inventory: &Inventory, name: &DistributionName, build: &Build) -> BTreeSet<String> {
+    if !build.arches.is_empty() {
+        return build.arches.iter().map(|(arch, _)| arch.clone()).collect();
+    }
+    let hosts = inventory.hosts.values().filter(|host| host.distribution.as_ref() == Some(name));
+    hosts.map(|host| host.arch.to_string()).collect()
 }
 
 /// A distribution and all that are built of it, of those, and so on.
-pub fn derived<'i>(inventory: &'i Inventory, name: &'i DistributionName) -> Vec<&'i DistributionName> {
-    let mut found = vec![name];
+pub fn derived<'i>(inventory: &'i Inventory, name: &DistributionName) -> Vec<&'i DistributionName> {
+    let known = inventory.distributions.get_key_value(name.as_str());
+    let mut found: Vec<&DistributionName> = known.into_iter().map(|(name, _)| name).collect();
     let mut at = 0;
     while let Some(parent) = found.get(at).copied() {
         at += 1;

@@ -78,6 +78,8 @@ pub struct Selection {
     pub left_out: usize,
     /// Pins that fit packages and left none of them.
     pub empty_pins: Vec<(String, Span)>,
+    /// Pins that fit nothing.
+    pub idle_pins: Vec<(String, Span)>,
     /// Streams that are kept, and packages of them that no source has.
     pub missing_artifacts: Vec<(String, String)>,
 }
@@ -100,6 +102,9 @@ pub fn select(candidates: &[Candidate], build: &Build, kept: &Kept, arch: &str) 
         } else {
             by_name.entry(Arc::clone(&candidate.indexed.nevra.name)).or_default().push(number);
         }
+    }
+    for pin in build.pins.iter().filter(|pin| !by_name.keys().any(|name| pin.packages.fits(name))) {
+        selection.idle_pins.push((pin.packages.to_string(), pin.span));
     }
     for (name, numbers) in by_name {
         let (numbers, pinned) = pinned(candidates, numbers, build, &name, &mut selection);

@@ -57,5 +57,9 @@ impl Keys {
 }
 
 fn not_a_key(path: &Path, error: &rpm::Error) -> DistError {
-    DistError::Key { path: path.to_path_buf(), message: error.to_string() }
+    let message = match error {
+        rpm::Error::KeyLoadUtf8Error(_) => "it is not in ASCII; `gpg --armor --export` writes it so".to_owned(),
+        other => other.to_string(),
+    };
+    DistError::Key { path: path.to_path_buf(), message }
 }

@@ -170,26 +170,55 @@ impl Search<'_> {
         }
     }
 
-    /// What is recommended and can be installed beside what has to be; in the order in which packages were chosen.
+    /// What is recommended, or supplements what is there, and can be installed beside what has to be; until nothing more
+    /// comes in.
     fn recommended(&mut self) {
         let universe = self.universe;
+        let read = |relation: &Relation| formula(relation, universe).ok();
+        let supplements: Vec<(Id, Vec<Formula>)> = (0..)
+            .zip(&universe.packages)
+            .map(|(id, package)| (id, package.supplements.iter().filter_map(read).collect::<Vec<_>>()))
+            .filter(|(_, formulas)| !formulas.is_empty())
+            .collect();
         let mut at = 0;
-        while let Some(id) = self.clauses.fact(at) {
-            at += 1;
-            if self.clauses.is(id) != Some(true) {
+        loop {
+            while let Some(id) = self.clauses.fact(at) {
+                at += 1;
+                if self.clauses.is(id) == Some(true) {
+                    universe.package(id).recommends.iter().filter_map(read).for_each(|wanted| self.try_for(&wanted));
+                }
+            }
+            for (id, formulas) in &supplements {
+                if self.clauses.is(*id).is_none() && formulas.iter().any(|formula| self.is_met(formula)) {
+                    self.try_for(&Formula::One(vec![*id]));
+                }
+            }
+            if self.clauses.fact(at).is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Whether a formula holds with what is there, all else being left out.
+    fn is_met(&self, formula: &Formula) -> bool {
+        formula.holds(&|id| self.clauses.is(id) == Some(true))
+    }
+
+    /// Installs what makes a formula hold, if one package does, and it can be.
+    fn try_for(&mut self, formula: &Formula) {
+        let mut ids = Vec::new();
+        formula.ids(&mut ids);
+        for id in ids {
+            if self.is_met(formula) {
+                return;
+            }
+            if self.clauses.is(id).is_some() {
                 continue;
             }
-            for relation in &universe.package(id).recommends {
-                let Ok(Formula::One(ids)) = formula(relation, universe) else { continue };
-                if ids.iter().any(|id| self.clauses.is(*id) == Some(true)) {
-                    continue;
-                }
-                let Some(best) = ids.into_iter().find(|id| self.clauses.is(*id).is_none()) else { continue };
-                let base = self.clauses.level();
-                self.clauses.choose(Literal { id: best, there: true });
-                if !matches!(self.complete(base + 1), Outcome::Done) {
-                    self.clauses.go_back(base);
-                }
+            let base = self.clauses.level();
+            self.clauses.choose(Literal { id, there: true });
+            if !matches!(self.complete(base + 1), Outcome::Done) || !self.is_met(formula) {
+                self.clauses.go_back(base);
             }
         }
     }
@@ -198,7 +227,16 @@ impl Search<'_> {
 /// A relation as clauses; a requirement that cannot be read, or has no end, cannot be met.
 fn clauses(relation: &Relation, universe: &Universe, holds: bool) -> Vec<Vec<Literal>> {
     let read = formula(relation, universe).ok().and_then(|formula| formula.clauses(holds));
-    read.unwrap_or_else(|| if holds { vec![Vec::new()] } else { Vec::new() })
+    let sorted = |mut clause: Vec<Literal>| {
+        // Of alternatives the writer's order says nothing, as with dnf.
+        let mut ids: Vec<Id> = clause.iter().filter(|literal| literal.there).map(|literal| literal.id).collect();
+        universe.prefer(&mut ids, &relation.name);
+        clause.retain(|literal| !literal.there);
+        clause.extend(ids.into_iter().map(|id| Literal { id, there: true }));
+        clause
+    };
+    read.map(|clauses| clauses.into_iter().map(sorted).collect())
+        .unwrap_or_else(|| if holds { vec![Vec::new()] } else { Vec::new() })
 }
 
 #[cfg(test)]
@@ -233,6 +271,7 @@ mod tests {
                     "conflicts" => package.conflicts = relations,
                     "obsoletes" => package.obsoletes = relations,
                     "recommends" => package.recommends = relations,
+                    "supplements" => package.supplements = relations,
                     other => panic!("{other}"),
                 }
             }
@@ -301,6 +340,9 @@ mod tests {
         let text = "a 1; recommends: b, c, nothing\nb 1; requires: nothing\nc 1; requires: d\nd 1";
         assert_eq!(installed(text, &["a"], &[]).unwrap(), ["a-1", "c-1", "d-1"]);
         assert_eq!(installed(text, &["a"], &["d"]).unwrap(), ["a-1"]);
+        let text = "a 1; recommends: (b if c)\nb 1\nc 1\nd 1; supplements: (a and c)\ne 1; supplements: d\nf 1; supplements: g";
+        assert_eq!(installed(text, &["a"], &[]).unwrap(), ["a-1"]);
+        assert_eq!(installed(text, &["a", "c"], &[]).unwrap(), ["a-1", "b-1", "c-1", "d-1", "e-1"]);
     }
 
     #[test]

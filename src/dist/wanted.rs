@@ -83,9 +83,15 @@ fn candidates(name: &str, universe: &Universe) -> Vec<Id> {
         ids = exact(name, universe);
     }
     universe.prefer(&mut ids, name);
+    // Nobody gets a package of another kind of machine instead.
+    let is_kind = |id: &Id| {
+        ids.first()
+            .is_some_and(|best| !is_foreign(arch_of(id), &universe.arch) || is_foreign(arch_of(best), &universe.arch))
+    };
     let mut all: Vec<Id> = ids.first().map(|best| universe.obsoleters(*best).to_vec()).unwrap_or_default();
+    all.retain(is_kind);
     universe.prefer(&mut all, name);
-    let others = ids.iter().flat_map(|id| universe.obsoleters(*id)).copied();
+    let others = ids.iter().flat_map(|id| universe.obsoleters(*id)).copied().filter(is_kind);
     let others: Vec<Id> = ids.iter().copied().chain(others).collect();
     for id in others {
         if !all.contains(&id) {
@@ -169,7 +175,10 @@ fn in_stream(name: &str, universe: &Universe) -> Found {
         Ok(names) => Found::Packages(names.iter().map(|name| candidates(name, universe)).collect()),
         Err(known) => {
             let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-            let hint = format!("profiles of the stream: {}", known.join(", "));
+            let hint = match known.is_empty() {
+                true => "the stream has no profiles".to_owned(),
+                false => format!("profiles of the stream: {}", known.join(", ")),
+            };
             Found::Nothing(format!("the profile of `{name}`"), Some(hint))
         }
     }

@@ -9,7 +9,7 @@ use crate::name::{DistributionName, RollName};
 use crate::source::Span;
 
 /// What a tree of packages is built of.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Build {
     /// Where packages come from, the first first.
     pub sources: Vec<PackageSource>,
@@ -42,7 +42,7 @@ pub struct Build {
 }
 
 /// One source of packages.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PackageSource {
     /// Its name, by which pins and messages call it.
     pub name: String,
@@ -72,7 +72,7 @@ pub enum Origin {
 }
 
 /// What some packages have to be.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pin {
     /// Which packages.
     pub packages: Pattern,

@@ -43,6 +43,9 @@ pub struct DistMirror {
     /// Take away packages that a repository does not have any more
     #[arg(long)]
     pub delete: bool,
+    /// Check all files that are here against their checksums, and fetch again what is damaged
+    #[arg(long)]
+    pub verify: bool,
     /// How many files are fetched at a time
     #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=64))]
     pub jobs: u8,

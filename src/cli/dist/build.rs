@@ -22,12 +22,20 @@ pub fn run(session: &mut Session, arguments: &DistBuild) -> Result<(), Failure> 
     let site = session.site()?;
     session.stop_on_errors()?;
     let directory = session.directory.clone();
-    let mut reports = Vec::new();
+    let (mut reports, mut failures) = (Vec::new(), Vec::new());
     for name in chosen(&site.inventory, &arguments.names)? {
         let Some(place) = place(&site, &directory, name) else { continue };
-        reports.extend(of_one(session, place, &site.inventory, arguments.arch.as_deref())?);
+        match of_one(session, place, &site.inventory, arguments.arch.as_deref()) {
+            Ok(found) => reports.extend(found),
+            // Others may be built of what is there.
+            Err(Failure::World(message)) => failures.push(message),
+            Err(failure) => return Err(failure),
+        }
     }
-    if session.format == Format::Json { session.print_json(&reports) } else { Ok(()) }
+    if session.format == Format::Json {
+        session.print_json(&reports)?;
+    }
+    if failures.is_empty() { Ok(()) } else { Err(Failure::World(failures.join("\nerror: "))) }
 }
 
 fn of_one(
@@ -90,7 +98,8 @@ fn one(
             progress.tell(&what, done, all);
         }
     };
-    let reading = Reading { cache, keys, description, progress: &tell };
+    let strict = session.is_strict();
+    let reading = Reading { cache, keys, description, strict, progress: &tell };
     let built = build(place, arch, inventory, &reading, &mut session.diagnostics);
     progress.clear();
     let report = built?;

@@ -20,7 +20,7 @@ pub fn run(session: &mut Session, arguments: &DistCheck) -> Result<(), Failure> 
     session.stop_on_errors()?;
     if let Some(name) = &arguments.name {
         let chosen = chosen(&generation.inventory, std::slice::from_ref(name))?;
-        let hosts = hosts_of(&generation, chosen.first().copied());
+        let hosts = hosts_of(&generation, chosen.last().copied());
         if hosts.is_empty() {
             return Err(Failure::Usage(format!("no host has the distribution `{name}`")));
         }

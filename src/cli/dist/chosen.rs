@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use crate::cli::session::{Failure, Site};
-use crate::dist::place::{Place, in_order};
+use crate::dist::place::{Place, derived, in_order};
 use crate::inventory::Inventory;
 use crate::inventory::action::Distribution;
 use crate::name::{DistributionName, suggestion};
 
-/// Distributions that are built here, of these names or all, those that others are built of first.
+/// Distributions that are built here, all, or those of these names and what they are built of; those first.
 pub fn chosen<'i>(inventory: &'i Inventory, names: &[String]) -> Result<Vec<&'i DistributionName>, Failure> {
     let built = in_order(inventory);
     for name in names {
@@ -24,7 +24,10 @@ pub fn chosen<'i>(inventory: &'i Inventory, names: &[String]) -> Result<Vec<&'i 
         let message = "no distribution has `sources`, so there is nothing to be built";
         return Err(Failure::Usage(message.to_owned()));
     }
-    let is_chosen = |name: &&DistributionName| names.is_empty() || names.iter().any(|chosen| *chosen == name.as_str());
+    let is_named = |name: &DistributionName| names.iter().any(|chosen| *chosen == name.as_str());
+    // What others are built of goes with them.
+    let is_chosen =
+        |name: &&DistributionName| names.is_empty() || derived(inventory, name).iter().any(|name| is_named(name));
     Ok(built.into_iter().filter(is_chosen).collect())
 }
 

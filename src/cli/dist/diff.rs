@@ -64,7 +64,8 @@ pub fn run(session: &mut Session, arguments: &DistDiff) -> Result<(), Failure> {
         let changes = compare(&packages(old)?, &packages(new)?);
         let reach = reach(&generation, &distributions, &arch, [old, new])?;
         let packages = changes.into_iter().map(|change| {
-            let hosts = reach.get(&change.name).cloned().unwrap_or_default();
+            let key = (Arc::clone(&change.name), Arc::clone(&change.arch));
+            let hosts = reach.get(&key).cloned().unwrap_or_default();
             Reaching { change, hosts: hosts.into_iter().collect() }
         });
         let (before, after) = (old.display().to_string(), new.display().to_string());
@@ -145,14 +146,17 @@ fn packages(tree: &Path) -> Result<Vec<Package>, Failure> {
     Ok(Repository::open(tree)?.packages()?)
 }
 
-/// Which hosts install what, by name: with the tree before, or the one after.
+/// Hosts, by name and architecture of what they install.
+type Reach = BTreeMap<(Arc<str>, Arc<str>), BTreeSet<HostName>>;
+
+/// Which hosts install what: with the tree before, or the one after.
 fn reach(
     generation: &Generation,
     distributions: &BTreeSet<&DistributionName>,
     arch: &str,
     trees: [&Path; 2],
-) -> Result<BTreeMap<Arc<str>, BTreeSet<HostName>>, Failure> {
-    let mut reach: BTreeMap<Arc<str>, BTreeSet<HostName>> = BTreeMap::new();
+) -> Result<Reach, Failure> {
+    let mut reach = Reach::new();
     let groups = groups(generation);
     let concerned =
         |group: &&Group| distributions.contains(group.distribution) && (arch.is_empty() || *group.arch == *arch);
@@ -164,8 +168,8 @@ fn reach(
         for group in groups.iter().filter(|group| *group.arch == **arch) {
             let resolved = resolve(group, &universe, &mut Diagnostics::default());
             for id in resolved.installed {
-                let name = Arc::clone(&universe.package(id).nevra.name);
-                reach.entry(name).or_default().extend(group.hosts.iter().map(|host| host.name.clone()));
+                let key = universe.package(id).nevra.key();
+                reach.entry(key).or_default().extend(group.hosts.iter().map(|host| host.name.clone()));
             }
         }
     }
@@ -182,7 +186,7 @@ fn text(compared: &[Compared]) -> String {
             ChangeKind::Upgraded,
             ChangeKind::Downgraded,
             ChangeKind::Rebuilt,
-            ChangeKind::Kept,
+            ChangeKind::Beside,
         ];
         let counts: Vec<_> = kinds
             .into_iter()

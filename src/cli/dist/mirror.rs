@@ -25,29 +25,39 @@ pub fn run(session: &mut Session, arguments: &DistMirror) -> Result<(), Failure>
     session.stop_on_errors()?;
     let directory = session.directory.clone();
     let fetcher = Fetcher::default();
-    let options = Options { delete: arguments.delete, jobs: arguments.jobs.into() };
-    let mut reports = Vec::new();
+    let options = Options { delete: arguments.delete, verify: arguments.verify, jobs: arguments.jobs.into() };
+    let (mut reports, mut failures) = (Vec::new(), Vec::new());
     for name in chosen(&site.inventory, &arguments.names)? {
         let Some(place) = place(&site, &directory, name) else { continue };
         for (source, repository) in repositories(place, &site.inventory, arguments.source.as_deref()) {
             let watched = Watched::new(format!("{name} {source}"), session.is_watched());
             let done = mirror(&repository, options, &fetcher, &|progress| watched.tell(progress));
             watched.clear();
-            let report = Report { distribution: name.to_string(), source, ..done? };
+            let report = match done {
+                Ok(report) => Report { distribution: name.to_string(), source, ..report },
+                // The others are not kept waiting.
+                Err(error) => {
+                    failures.push(error.to_string());
+                    continue;
+                }
+            };
             if session.format == Format::Text {
                 session.print(&text(&report))?;
             }
             reports.push(report);
         }
     }
-    if reports.is_empty() {
+    if reports.is_empty() && failures.is_empty() {
         let message = match &arguments.source {
             Some(source) => format!("no distribution here has a source `{source}` with a `url`"),
             None => "no source has a `url`, so there is nothing to be fetched".to_owned(),
         };
         return Err(Failure::Usage(message));
     }
-    if session.format == Format::Json { session.print_json(&reports) } else { Ok(()) }
+    if session.format == Format::Json {
+        session.print_json(&reports)?;
+    }
+    if failures.is_empty() { Ok(()) } else { Err(Failure::World(failures.join("\nerror: "))) }
 }
 
 /// What is to be fetched: each source, once or for each architecture.
@@ -103,7 +113,8 @@ impl Watched {
 
 /// `el9 updates: 12/340 files, 45 MB of 1.2 GB, 10 MB/s, 1:55 left`.
 fn line(what: &str, progress: Progress, elapsed: Duration) -> String {
-    let rate = progress.bytes / elapsed.as_secs().max(1);
+    let millis = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX).max(1);
+    let rate = progress.bytes.saturating_mul(1000) / millis;
     let left = progress.all_bytes.saturating_sub(progress.bytes).checked_div(rate);
     let left = left.map(|seconds| format!(", {}:{:02} left", seconds / 60, seconds % 60)).unwrap_or_default();
     format!(

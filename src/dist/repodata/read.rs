@@ -373,6 +373,10 @@ impl PrimaryVisitor for Packages {
         self.add(&read, |package| &mut package.recommends);
     }
 
+    fn add_supplement(&mut self, read: RequirementData<'_>) {
+        self.add(&read, |package| &mut package.supplements);
+    }
+
     fn add_file(&mut self, _: FileType, path: &str) {
         let path = self.shared(path);
         if let Some(package) = self.list.last_mut() {
