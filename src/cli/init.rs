@@ -16,7 +16,7 @@ pub fn run(session: &mut Session, arguments: &Init) -> Result<(), Failure> {
     let mut files: Vec<(String, Vec<u8>, Access)> =
         shipped::files().into_iter().map(|(path, content)| (path, content, Access::Public)).collect();
     files.push(("cluster.toml".to_owned(), INVENTORY.as_bytes().to_vec(), Access::Public));
-    files.push((".gitignore".to_owned(), b"/secrets/\n/out/\n".to_vec(), Access::Public));
+    files.push((".gitignore".to_owned(), b"/secrets/\n/out/\n/mirror/\n/served/\n".to_vec(), Access::Public));
     // A locked password: root enters with a key until somebody writes a hash here.
     files.push(("secrets/rootpw".to_owned(), b"*\n".to_vec(), Access::Private));
     files.push(("secrets/munge_key".to_owned(), random_key()?.into_bytes(), Access::Private));

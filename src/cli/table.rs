@@ -20,7 +20,7 @@ pub fn columns(rows: &[Vec<String>]) -> String {
 }
 
 /// A cell has one line; what would begin another is written out.
-fn on_one_line(cell: &str) -> String {
+pub fn on_one_line(cell: &str) -> String {
     cell.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 

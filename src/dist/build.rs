@@ -10,7 +10,7 @@ use crate::dist::collect::{Collected, Reading, collect};
 use crate::dist::error::DistError;
 use crate::dist::groups::is_empty;
 use crate::dist::header::hexadecimal;
-use crate::dist::installer::{TREE_FILES, images};
+use crate::dist::installer::{TREE_FILES, images, is_there};
 use crate::dist::modular::keep;
 use crate::dist::place::Place;
 use crate::dist::repodata::write::{Content, write};
@@ -96,24 +96,33 @@ pub fn build(
         compression: place.build.compression,
     };
     let id = write(tree.path(), &content, reading.cache)?;
-    let id = installer(place, &tree, &collected, &id)?;
+    let id = installer(place, &tree, &collected, &id, diagnostics)?;
     for package in &content.packages {
         tree.bring(&package.path, &package.indexed.nevra.location(), place.build.links)?;
     }
-    let exchanged = tree.exchange(&id)?;
+    let exchanged = tree.exchange(&id, false)?;
     Ok(Some(report(place, arch, &collected, &selection, exchanged)))
 }
 
 /// Brings in what an installer is started from; gives the id of the tree with it.
-fn installer(place: Place, tree: &NewTree, collected: &Collected, id: &str) -> Result<String, DistError> {
+fn installer(
+    place: Place,
+    tree: &NewTree,
+    collected: &Collected,
+    id: &str,
+    diagnostics: &mut Diagnostics,
+) -> Result<String, DistError> {
     let Some((from, text)) = &collected.installer else { return Ok(id.to_owned()) };
     tree.write(TREE_FILES[0], text.as_bytes())?;
     let mut hasher = Sha256::new_with_prefix(id);
     hasher.update(text);
-    for (path, _) in images(text) {
-        if from.join(&path).is_file() {
+    for (path, digest) in images(text) {
+        if is_there(from, &path, &digest) {
             tree.bring(&from.join(&path), &path, place.build.links)?;
             hasher.update(path);
+        } else if let Some(source) = place.build.sources.first() {
+            let message = format!("{} is not there, or not what `.treeinfo` has", from.join(&path).display());
+            diagnostics.push(Diagnostic::warning(source.span, message));
         }
     }
     Ok(hexadecimal(hasher))

@@ -61,6 +61,8 @@ pub struct Clauses<C> {
     followed: usize,
     /// Clauses before it hold, as far as choices go.
     cursor: usize,
+    /// How many packages in clauses were looked at.
+    work: u64,
 }
 
 impl<C: Clone + PartialEq> Clauses<C> {
@@ -74,6 +76,7 @@ impl<C: Clone + PartialEq> Clauses<C> {
             levels: Vec::new(),
             followed: 0,
             cursor: 0,
+            work: 0,
         }
     }
 
@@ -84,6 +87,11 @@ impl<C: Clone + PartialEq> Clauses<C> {
 
     fn holds(&self, literal: Literal) -> Option<bool> {
         self.is(literal.id).map(|there| there == literal.there)
+    }
+
+    /// How many packages in clauses were looked at so far: what a search costs, on every machine the same.
+    pub fn work(&self) -> u64 {
+        self.work
     }
 
     /// How many choices were made.
@@ -135,6 +143,7 @@ impl<C: Clone + PartialEq> Clauses<C> {
     /// Does what a clause forces; gives its number if it cannot hold.
     fn look_at(&mut self, number: usize) -> Option<usize> {
         let mut open = None;
+        self.work += self.list[number].literals.len() as u64;
         for literal in &self.list[number].literals {
             match self.holds(*literal) {
                 Some(true) => return None,

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use rpmrepo_metadata::{CompsData, UpdateRecord};
 
 use crate::dist::cache::Cache;
-use crate::dist::error::{DistError, PackageFault};
+use crate::dist::error::{DistError, PackageFault, check_plain};
 use crate::dist::groups::{merge, parse};
 use crate::dist::installer::description;
 use crate::dist::modular::{Document, documents};
@@ -155,8 +155,10 @@ fn indexed(tree: &Path, source: usize, collected: &mut Collected) -> Result<Vec<
         collected.documents.extend(modules_of(&text, tree, source)?);
     }
     let packages = repository.packages()?;
+    let tree = &repository.tree;
     let listed = |package: Package| Listed {
         source,
+        // Of the tree that the index was read of, whatever is exchanged meanwhile.
         path: tree.join(package.location),
         sha256: (package.digest.kind == "sha256").then_some(package.digest.value),
     };
@@ -189,6 +191,7 @@ fn groups_of(path: &Path) -> Result<CompsData, DistError> {
 }
 
 fn text_of(path: &Path) -> Result<String, DistError> {
+    check_plain(path)?;
     String::from_utf8(read_file(path)?).map_err(|_| DistError::metadata(path.display(), "it is not UTF-8"))
 }
 

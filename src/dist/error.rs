@@ -85,6 +85,16 @@ impl DistError {
     }
 }
 
+/// Whether a file is one: a pipe would be waited for, and a device has no end.
+///
+/// # Errors
+/// It is none, or not there.
+pub fn check_plain(path: &Path) -> Result<(), DistError> {
+    let found = path.metadata().map_err(|error| DistError::file("read", path, error))?;
+    let refused = || DistError::file("read", path, io::Error::other("it is no plain file"));
+    if found.is_file() { Ok(()) } else { Err(refused()) }
+}
+
 /// What is wrong with a file that should be a package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PackageFault {

@@ -1,7 +1,7 @@
 //! Why something cannot be installed, in words: the chain from what is asked for to what nobody provides, or two packages
 //! that cannot be together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::dist::formula::{Formula, formula};
 use crate::dist::relation::Relation;
@@ -29,7 +29,7 @@ pub struct Chain {
 /// Which packages can be installed at all, as far as what they require goes.
 #[derive(Debug, Default)]
 pub struct Closure {
-    /// Those that cannot: the round in which that was seen, and what they lack.
+    /// Those that cannot: when that was seen, and what they lack.
     broken: BTreeMap<Id, (usize, Option<Relation>)>,
 }
 
@@ -39,17 +39,24 @@ impl Closure {
         let requirements = reachable(universe, start);
         let mut closure = Self::default();
         closure.broken.extend(off.iter().map(|id| (*id, (0, None))));
-        for round in 1.. {
-            let mut found = Vec::new();
-            for (id, relations) in requirements.iter().filter(|(id, _)| !closure.broken.contains_key(id)) {
-                let can_be = |id: Id| !closure.broken.contains_key(&id);
-                let lacks = relations.iter().find(|(_, formula)| !formula.can_hold(&can_be));
-                found.extend(lacks.map(|(relation, _)| (*id, (round, Some(relation.clone())))));
+        let mut users: BTreeMap<Id, Vec<Id>> = BTreeMap::new();
+        for (id, relations) in &requirements {
+            let mut used = Vec::new();
+            relations.iter().for_each(|(_, formula)| formula.ids(&mut used));
+            used.into_iter().for_each(|used| users.entry(used).or_default().push(*id));
+        }
+        let mut open: VecDeque<Id> = requirements.keys().copied().collect();
+        while let Some(id) = open.pop_front() {
+            if closure.broken.contains_key(&id) {
+                continue;
             }
-            if found.is_empty() {
-                break;
+            let can_be = |id: Id| !closure.broken.contains_key(&id);
+            let lacks = requirements[&id].iter().find(|(_, formula)| !formula.can_hold(&can_be));
+            if let Some((relation, _)) = lacks {
+                let turn = closure.broken.len() + 1;
+                closure.broken.insert(id, (turn, Some(relation.clone())));
+                open.extend(users.get(&id).into_iter().flatten());
             }
-            closure.broken.extend(found);
         }
         closure
     }
@@ -59,7 +66,7 @@ impl Closure {
         let mut id = *packages.first().filter(|_| packages.iter().all(|id| self.broken.contains_key(id)))?;
         let mut chain = Chain { steps: Vec::new(), off: None };
         loop {
-            let Some((round, Some(relation))) = self.broken.get(&id) else {
+            let Some((turn, Some(relation))) = self.broken.get(&id) else {
                 chain.off = Some(id);
                 return Some(chain);
             };
@@ -67,7 +74,7 @@ impl Closure {
             let mut providers = Vec::new();
             formula(relation, universe).unwrap_or(Formula::One(Vec::new())).ids(&mut providers);
             // Each step goes to what was seen to be broken before, so that the way has an end.
-            let earlier = |id: &Id| self.broken.get(id).is_some_and(|(seen, _)| seen < round);
+            let earlier = |id: &Id| self.broken.get(id).is_some_and(|(seen, _)| seen < turn);
             match providers.into_iter().find(earlier) {
                 Some(next) => id = next,
                 None => return Some(chain),

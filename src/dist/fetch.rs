@@ -86,7 +86,8 @@ impl Fetcher {
         match status {
             StatusCode::OK => Ok(incoming(answer.into_body(), 0)),
             StatusCode::PARTIAL_CONTENT if begins_at(start) => Ok(incoming(answer.into_body(), start)),
-            StatusCode::RANGE_NOT_SATISFIABLE if start > 0 => self.open(url, 0),
+            // Another part than the one that was asked for is of no use.
+            StatusCode::RANGE_NOT_SATISFIABLE | StatusCode::PARTIAL_CONTENT if start > 0 => self.open(url, 0),
             StatusCode::NOT_FOUND | StatusCode::GONE => Err(Refused::Missing),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Err(Refused::Passing(answered(status))),
             status if status.is_server_error() => Err(Refused::Passing(answered(status))),

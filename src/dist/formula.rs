@@ -108,6 +108,9 @@ impl Parser<'_> {
         self.at += 1;
         let first = self.operand(depth + 1)?;
         let formula = self.rest(first, depth)?;
+        if formula.size() > MAX_CLAUSES {
+            return Err(self.fault("less in it"));
+        }
         self.skip_spaces();
         if !self.text[self.at..].starts_with(')') {
             return Err(self.fault("`)`"));
@@ -142,7 +145,7 @@ impl Parser<'_> {
                 }
                 match operator.as_str() {
                     "and" => Ok(Formula::All(operands)),
-                    "or" => Ok(Formula::Any(operands)),
+                    "or" => Ok(self.either(operands)),
                     _ => self.with(operands, true),
                 }
             }
@@ -162,6 +165,19 @@ impl Parser<'_> {
                 Ok(conditional(&operator, first, condition, otherwise))
             }
             _ => Err(self.fault("`and`, `or`, `if`, `unless`, `with` or `without`")),
+        }
+    }
+
+    /// Of alternatives the writer's order says nothing, as with dnf: where each is a set of packages, they are one set.
+    fn either(&self, operands: Vec<Formula>) -> Formula {
+        match set(Formula::Any(operands.clone())) {
+            Some(mut ids) => {
+                ids.sort_unstable();
+                ids.dedup();
+                self.universe.prefer(&mut ids, "");
+                Formula::One(ids)
+            }
+            None => Formula::Any(operands),
         }
     }
 
@@ -216,6 +232,15 @@ impl Formula {
                 let clauses = if every { parts.concat() } else { one_of(parts)? };
                 (clauses.len() <= MAX_CLAUSES).then_some(clauses)
             }
+        }
+    }
+
+    /// How many parts it has; a condition counts where it stands and where it does not hold.
+    fn size(&self) -> usize {
+        match self {
+            Self::One(_) => 1,
+            Self::Not(inner) => 1 + inner.size(),
+            Self::All(parts) | Self::Any(parts) => 1 + parts.iter().map(Self::size).sum::<usize>(),
         }
     }
 

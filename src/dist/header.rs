@@ -195,25 +195,30 @@ fn read_header(file: &mut impl Read, head: &mut Vec<u8>) -> Result<usize, Refuse
     }
     let index = head.len();
     extend(file, head, entries as usize * ENTRY_BYTES)?;
+    let mut sum = 0;
     for entry in 0..entries as usize {
-        check_entry(head, index + entry * ENTRY_BYTES, data)?;
+        sum += check_entry(head, index + entry * ENTRY_BYTES, data)?;
+    }
+    // Entries do not lie over each other; the data of the first is all of it, and its own end.
+    if sum > u64::from(data) + ENTRY_BYTES as u64 {
+        return Err(PackageFault::Header("its entries lie over each other".to_owned()).into());
     }
     extend(file, head, data as usize)?;
     Ok(data as usize)
 }
 
-/// An entry is tag, type, offset and count, four bytes each.
-fn check_entry(head: &[u8], at: usize, data: u32) -> Result<(), PackageFault> {
+/// An entry is tag, type, offset and count, four bytes each; gives how many bytes it has at least.
+fn check_entry(head: &[u8], at: usize, data: u32) -> Result<u64, PackageFault> {
     let [tag, kind, offset, count] = [0, 4, 8, 12].map(|field| number(head, at + field));
     // Null, char, int8, int16, int32, int64, string, binary, list of strings, strings in languages; a string has a byte.
     let Some(bytes) = [0, 1, 1, 2, 4, 8, 1, 1, 1, 1].get(kind as usize) else {
         return Err(PackageFault::Header(format!("the entry {tag} is of the unknown type {kind}")));
     };
-    let end = u64::from(offset) + u64::from(count) * bytes;
-    if end > u64::from(data) {
+    let length = u64::from(count) * bytes;
+    if u64::from(offset) + length > u64::from(data) {
         return Err(PackageFault::Header(format!("the entry {tag} lies outside of it")));
     }
-    Ok(())
+    Ok(length)
 }
 
 /// Reads so many bytes more; memory grows with what is there, not with what is announced.

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::dist::error::DistError;
 use crate::dist::package::Digested;
 use crate::dist::repodata::FOLDER;
-use crate::dist::repodata::read::is_inside;
+use crate::dist::repodata::read::{digest, is_inside};
 use crate::source::open_below;
 
 /// The file that describes a tree, by its two names.
@@ -22,10 +22,27 @@ pub fn images(text: &str) -> Vec<(String, Digested)> {
         let (path, checksum) = line.split_once('=')?;
         let (kind, value) = checksum.trim().split_once(':')?;
         let path = path.trim();
-        let is_ours = is_inside(path) && !path.starts_with(FOLDER) && !path.ends_with(".iso");
+        let is_ours = is_inside(path)
+            && !path.starts_with(FOLDER)
+            && !path.starts_with("Packages/")
+            && !TREE_FILES.contains(&path)
+            && !path.ends_with(".iso");
         Digested::new(kind.trim(), value.trim()).filter(|_| is_ours).map(|digest| (path.to_owned(), digest))
     };
     lines.filter_map(image).collect()
+}
+
+/// Whether a file is such a description, and no page that says that there is none.
+pub fn is_description(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    text.lines().any(|line| ["[general]", "[tree]", "[checksums]"].contains(&line.trim()))
+}
+
+/// Whether a file of a tree is the one that its description speaks of.
+pub fn is_there(tree: &Path, path: &str, wanted: &Digested) -> bool {
+    let parts: Vec<&str> = path.split('/').collect();
+    let opened = open_below(tree, &parts).ok().flatten();
+    opened.is_some_and(|(mut file, _)| digest(&wanted.kind, &mut file).is_ok_and(|found| found == wanted.value))
 }
 
 /// The description of a tree without what it says of the index, which is another in another tree. None where there is no

@@ -12,12 +12,12 @@ use serde::Serialize;
 use crate::dist::error::DistError;
 use crate::dist::fetch::{Fetcher, Refused, shown};
 use crate::dist::header::hexadecimal;
-use crate::dist::installer::{TREE_FILES, images};
+use crate::dist::installer::{TREE_FILES, images, is_description};
 use crate::dist::package::Digested;
 use crate::dist::package::Package;
 use crate::dist::repodata::read::{Index, MAX_REPOMD_BYTES, Repository, digest};
 use crate::dist::repodata::{FOLDER, REPOMD};
-use crate::dist::transfer::{Wanted, fetch};
+use crate::dist::transfer::{Wanted, fetch, small};
 use crate::dist::tree::{Exchanged, NewTree};
 use crate::inventory::distribution::Links;
 use crate::source::files_below;
@@ -110,7 +110,7 @@ pub fn mirror(
 
     let url_of = |location: &str| format!("{}/{}", repository.url, escaped(location));
     let repomd_url = url_of(REPOMD);
-    let repomd = fetcher.small(&repomd_url, MAX_REPOMD_BYTES).map_err(|refused| refused.of(&repomd_url))?;
+    let repomd = small(fetcher, &repomd_url, MAX_REPOMD_BYTES).map_err(|refused| refused.of(&repomd_url))?;
     let index = Index::parse(&repomd, &shown(&repomd_url))?;
     tree.write(REPOMD, &repomd)?;
     let metadata = index.records.iter().map(|record| Part {
@@ -119,7 +119,7 @@ pub fn mirror(
     });
     let fetching = Fetching { fetcher, parts: &parts, jobs: options.jobs, progress };
     let metadata: Vec<Part> = metadata.collect();
-    let here = kept_files(&before, &metadata, options.verify);
+    let here = kept_files(&before, &metadata);
     bring(&fetching, &tree, &metadata, &here, &mut report)?;
     let packages = Repository { tree: tree.path().to_path_buf(), index }.packages()?;
     report.packages = packages.len();
@@ -128,14 +128,37 @@ pub fn mirror(
         wanted.push(part_of(package, &url_of)?);
     }
     wanted.extend(installer(&tree, fetcher, &url_of)?);
+    one_for_each_place(&mut wanted, &shown(&repomd_url))?;
     signature(&tree, fetcher, &url_of)?;
     let here = known_packages(&before, &wanted, options.verify);
     bring(&fetching, &tree, &wanted, &here, &mut report)?;
     vanished(&tree, &before, options, &mut report)?;
     let id = id(&tree, &repomd)?;
-    report.changed = tree.exchange(&id)? == Exchanged::New;
+    // What was fetched was not there, or not what it should be.
+    report.changed = tree.exchange(&id, report.fetched > 0)? == Exchanged::New;
     std::fs::remove_dir_all(&parts).map_err(|error| DistError::file("remove", &parts, error))?;
     Ok(report)
+}
+
+/// The same twice is once; two different files cannot be in one place.
+fn one_for_each_place(wanted: &mut Vec<Part>, shown: &str) -> Result<(), DistError> {
+    let mut places: BTreeMap<String, Digested> = BTreeMap::new();
+    let mut clash = None;
+    wanted.retain(|part| match places.get(&part.location) {
+        Some(known) => {
+            if *known != part.wanted.digest {
+                clash.get_or_insert_with(|| part.location.clone());
+            }
+            false
+        }
+        None => places.insert(part.location.clone(), part.wanted.digest.clone()).is_none(),
+    });
+    match clash {
+        Some(place) => {
+            Err(DistError::metadata(shown, format!("two different files are at `{}`", place.escape_debug())))
+        }
+        None => Ok(()),
+    }
 }
 
 fn part_of(package: &Package, url_of: &dyn Fn(&str) -> String) -> Result<Part, DistError> {
@@ -161,7 +184,8 @@ fn escaped(path: &str) -> String {
 /// The files that an installer needs, as `.treeinfo` lists them; images of whole disks are not fetched for it.
 fn installer(tree: &NewTree, fetcher: &Fetcher, url_of: &dyn Fn(&str) -> String) -> Result<Vec<Part>, DistError> {
     for name in TREE_FILES {
-        let Some(bytes) = optional(fetcher, &url_of(name))? else { continue };
+        let found = optional(fetcher, &url_of(name))?.filter(|bytes| is_description(bytes));
+        let Some(bytes) = found else { continue };
         tree.write(name, &bytes)?;
         return Ok(listed(&String::from_utf8_lossy(&bytes), url_of));
     }
@@ -178,14 +202,15 @@ fn listed(text: &str, url_of: &dyn Fn(&str) -> String) -> Vec<Part> {
 
 fn signature(tree: &NewTree, fetcher: &Fetcher, url_of: &dyn Fn(&str) -> String) -> Result<(), DistError> {
     match optional(fetcher, &url_of(SIGNATURE))? {
-        Some(bytes) => tree.write(SIGNATURE, &bytes),
-        None => Ok(()),
+        // Some servers have a page for what is not there.
+        Some(bytes) if bytes.starts_with(b"-----BEGIN PGP") => tree.write(SIGNATURE, &bytes),
+        _ => Ok(()),
     }
 }
 
 /// A small file that need not be there.
 fn optional(fetcher: &Fetcher, url: &str) -> Result<Option<Vec<u8>>, DistError> {
-    match fetcher.small(url, MAX_SMALL_BYTES) {
+    match small(fetcher, url, MAX_SMALL_BYTES) {
         Ok(bytes) => Ok(Some(bytes)),
         // Object stores deny what is not there.
         Err(Refused::Missing | Refused::Denied(_)) => Ok(None),
@@ -194,12 +219,12 @@ fn optional(fetcher: &Fetcher, url: &str) -> Result<Option<Vec<u8>>, DistError> 
 }
 
 /// Files of the index that are here already: their names say their content, and it was checked when they came.
-fn kept_files(before: &Path, wanted: &[Part], verify: bool) -> BTreeMap<Digested, PathBuf> {
+fn kept_files(before: &Path, wanted: &[Part]) -> BTreeMap<Digested, PathBuf> {
     let mut here = BTreeMap::new();
     for part in wanted {
         let path = before.join(&part.location);
         let is_named = part.location.contains(&part.wanted.digest.value);
-        if is_named && is_whole(&path, part.wanted.size) && (!verify || is_intact(&path, &part.wanted.digest)) {
+        if is_named && is_whole(&path, part.wanted.size) && is_intact(&path, &part.wanted.digest) {
             here.insert(part.wanted.digest.clone(), path);
         }
     }

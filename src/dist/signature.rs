@@ -6,7 +6,7 @@ use rpm::PackageMetadata;
 use rpm::signature::pgp::Verifier;
 use sha2::{Digest, Sha256};
 
-use crate::dist::error::{DistError, PackageFault};
+use crate::dist::error::{DistError, PackageFault, check_plain};
 use crate::source::read_file;
 
 /// The keys of a site; none says that signatures are not looked at.
@@ -28,6 +28,7 @@ impl Keys {
         }
         let (mut verifier, mut hasher) = (Verifier::new(), Sha256::new());
         for path in paths {
+            check_plain(path)?;
             let text = read_file(path)?;
             hasher.update(&text);
             verifier.load_from_asc_bytes(&text).map_err(|error| not_a_key(path, &error))?;

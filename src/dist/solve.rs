@@ -13,6 +13,8 @@ use crate::dist::universe::{Id, Universe};
 
 /// How often the search may go back; no real distribution comes near.
 const MAX_CONFLICTS: usize = 20_000;
+/// How many packages in clauses may be looked at: some seconds.
+const MAX_WORK: u64 = 300_000_000;
 /// Packages that may be there in several versions say so.
 const INSTALL_ONLY: &str = "installonlypkg(";
 
@@ -58,11 +60,13 @@ pub enum Answer {
 struct Search<'u> {
     universe: &'u Universe,
     clauses: Clauses<Cause>,
+    /// How often it went back so far.
+    conflicts: usize,
 }
 
 /// Finds what has to be installed.
 pub fn solve(universe: &Universe, request: &Request) -> Answer {
-    let mut search = Search { universe, clauses: Clauses::over(universe.packages.len()) };
+    let mut search = Search { universe, clauses: Clauses::over(universe.packages.len()), conflicts: 0 };
     let off = request.off.iter().enumerate();
     let off = off.map(|(number, id)| (vec![Literal { id: *id, there: false }], Cause::Off(number)));
     let there = |id: &Id| Literal { id: *id, there: true };
@@ -124,7 +128,7 @@ impl Search<'_> {
         for relation in &package.conflicts {
             for mut clause in clauses(relation, universe, false) {
                 // Nobody conflicts with itself.
-                let is_other = clause.iter().any(|literal| literal.id != id);
+                let is_other = clause.is_empty() || clause.iter().any(|literal| literal.id != id);
                 clause.retain(|literal| literal.id != id);
                 if is_other {
                     add(self, clause, Cause::Conflicts(id, relation.clone()));
@@ -147,14 +151,13 @@ impl Search<'_> {
 
     /// Chooses until every clause holds. Choices up to level `base` stay.
     fn complete(&mut self, base: usize) -> Outcome {
-        let mut conflicts = 0;
         loop {
             if let Some(broken) = self.follow() {
-                conflicts += 1;
+                self.conflicts += 1;
                 if self.clauses.level() <= base {
                     return Outcome::Broken(broken);
                 }
-                if conflicts > MAX_CONFLICTS {
+                if self.conflicts > MAX_CONFLICTS || self.clauses.work() > MAX_WORK {
                     return Outcome::GivenUp;
                 }
                 let learned = self.clauses.learn(broken);
@@ -212,7 +215,7 @@ impl Search<'_> {
             if self.is_met(formula) {
                 return;
             }
-            if self.clauses.is(id).is_some() {
+            if self.clauses.is(id).is_some() || self.conflicts > MAX_CONFLICTS || self.clauses.work() > MAX_WORK {
                 continue;
             }
             let base = self.clauses.level();
@@ -224,19 +227,10 @@ impl Search<'_> {
     }
 }
 
-/// A relation as clauses; a requirement that cannot be read, or has no end, cannot be met.
+/// A relation as clauses; what cannot be read, or has no end, cannot be judged, so that the package cannot be installed.
 fn clauses(relation: &Relation, universe: &Universe, holds: bool) -> Vec<Vec<Literal>> {
     let read = formula(relation, universe).ok().and_then(|formula| formula.clauses(holds));
-    let sorted = |mut clause: Vec<Literal>| {
-        // Of alternatives the writer's order says nothing, as with dnf.
-        let mut ids: Vec<Id> = clause.iter().filter(|literal| literal.there).map(|literal| literal.id).collect();
-        universe.prefer(&mut ids, &relation.name);
-        clause.retain(|literal| !literal.there);
-        clause.extend(ids.into_iter().map(|id| Literal { id, there: true }));
-        clause
-    };
-    read.map(|clauses| clauses.into_iter().map(sorted).collect())
-        .unwrap_or_else(|| if holds { vec![Vec::new()] } else { Vec::new() })
+    read.unwrap_or_else(|| vec![Vec::new()])
 }
 
 #[cfg(test)]

@@ -40,8 +40,11 @@ impl Wanted {
 /// It does not come, or is not what it should be. What came of it stays, and is gone on with the next time.
 pub fn fetch(fetcher: &Fetcher, wanted: &Wanted, parts: &Path, got: &dyn Fn(u64)) -> Result<PathBuf, DistError> {
     let kept = wanted.kept(parts);
-    if kept.is_file() {
-        return Ok(kept);
+    if let Ok(mut file) = File::open(&kept) {
+        if digest(&wanted.digest.kind, &mut file).is_ok_and(|found| found == wanted.digest.value) {
+            return Ok(kept);
+        }
+        std::fs::remove_file(&kept).map_err(|error| DistError::file("remove", &kept, error))?;
     }
     let part = kept.with_extension("part");
     let mut last = Refused::Missing;
@@ -106,6 +109,20 @@ fn attempt_once(
     } else {
         Refused::Lasting("its checksum is not the one that the metadata has".to_owned())
     }))
+}
+
+/// Fetches a small file whole, asking again where that may help.
+///
+/// # Errors
+/// It does not come, or is larger than `limit`.
+pub fn small(fetcher: &Fetcher, url: &str, limit: u64) -> Result<Vec<u8>, Refused> {
+    for attempt in 1..ATTEMPTS {
+        match fetcher.small(url, limit) {
+            Err(Refused::Passing(_)) => std::thread::sleep(Duration::from_millis(250 << attempt)),
+            other => return other,
+        }
+    }
+    fetcher.small(url, limit)
 }
 
 enum Copying {

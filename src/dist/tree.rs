@@ -14,6 +14,7 @@ use walkdir::WalkDir;
 
 use crate::dist::error::DistError;
 use crate::dist::repodata::FOLDER;
+use crate::dist::repodata::read::digest;
 use crate::inventory::distribution::Links;
 use crate::write::Output;
 
@@ -87,26 +88,27 @@ impl NewTree {
             }
             Links::Reflink => reflink(from, &to).map_err(refused("reflink", "hard")),
             Links::Symbolic => {
-                // Through the links that trees are reached by, which always lead to the tree of the day.
-                let path = std::path::absolute(from).map_err(|error| DistError::file("read", from, error))?;
-                symlink(path, &to).map_err(|error| DistError::file("link", &to, error))
+                let real = from.canonicalize().map_err(|error| DistError::file("read", from, error))?;
+                symlink(real, &to).map_err(|error| DistError::file("link", &to, error))
             }
             Links::Copy => std::fs::copy(from, &to).map(drop).map_err(|error| DistError::file("write", &to, error)),
         }
     }
 
-    /// Puts it in its place, unless the tree that is there is the same. `id` is of its content.
+    /// Puts it in its place, unless the tree that is there is the same. `id` is of its content; with `anew` it is another,
+    /// however it looks.
     ///
     /// # Errors
     /// It cannot be renamed; what was there stays.
-    pub fn exchange(self, id: &str) -> Result<Exchanged, DistError> {
+    pub fn exchange(self, id: &str, anew: bool) -> Result<Exchanged, DistError> {
         let link = self.directory.join(&self.name);
         let before = std::fs::read_link(&link).ok();
         let named = |number: u32| match number {
             0 => format!(".{}-{}", self.name, id.get(..16).unwrap_or(id)),
             _ => format!(".{}-{}-{number}", self.name, id.get(..16).unwrap_or(id)),
         };
-        if before.is_some()
+        if !anew
+            && before.is_some()
             && shape(&link) == shape(&self.path)
             && before.as_ref().is_some_and(|before| of_id(before, &named(0)))
         {
@@ -157,8 +159,18 @@ fn of_id(tree: &Path, name: &str) -> bool {
     tree.to_string_lossy().strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-/// Everything in a tree: path, size, and what links lead to.
-fn shape(tree: &Path) -> Option<BTreeMap<PathBuf, (u64, Option<PathBuf>)>> {
+/// How a file of a tree looks.
+#[derive(PartialEq, Eq)]
+struct Shape {
+    bytes: u64,
+    /// Where a link leads.
+    target: Option<PathBuf>,
+    /// The checksum of a file of the index: it is small, and what machines begin with.
+    digest: Option<String>,
+}
+
+/// Everything in a tree, by its path.
+fn shape(tree: &Path) -> Option<BTreeMap<PathBuf, Shape>> {
     let mut shape = BTreeMap::new();
     let root = tree.canonicalize().ok()?;
     for entry in WalkDir::new(&root).sort_by_file_name() {
@@ -168,8 +180,11 @@ fn shape(tree: &Path) -> Option<BTreeMap<PathBuf, (u64, Option<PathBuf>)>> {
         }
         let target = std::fs::read_link(entry.path()).ok();
         // Of a link it is the file's size that has to be right.
-        let size = entry.path().metadata().map_or(u64::MAX, |found| found.len());
-        shape.insert(entry.path().strip_prefix(&root).ok()?.to_path_buf(), (size, target));
+        let bytes = entry.path().metadata().map_or(u64::MAX, |found| found.len());
+        let path = entry.path().strip_prefix(&root).ok()?.to_path_buf();
+        let read = || File::open(entry.path()).and_then(|mut file| digest("sha256", &mut file)).ok();
+        let digest = if path.starts_with(FOLDER) { read() } else { None };
+        shape.insert(path, Shape { bytes, target, digest });
     }
     Some(shape)
 }

@@ -175,10 +175,8 @@ fn in_stream(name: &str, universe: &Universe) -> Found {
         Ok(names) => Found::Packages(names.iter().map(|name| candidates(name, universe)).collect()),
         Err(known) => {
             let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-            let hint = match known.is_empty() {
-                true => "the stream has no profiles".to_owned(),
-                false => format!("profiles of the stream: {}", known.join(", ")),
-            };
+            let listed = format!("profiles of the stream: {}", known.join(", "));
+            let hint = if known.is_empty() { "the stream has no profiles".to_owned() } else { listed };
             Found::Nothing(format!("the profile of `{name}`"), Some(hint))
         }
     }

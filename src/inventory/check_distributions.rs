@@ -1,35 +1,50 @@
 //! Distributions that are built of others: those have to be there, and nothing is built of itself.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::action::Distribution;
-use crate::inventory::distribution::Origin;
+use crate::inventory::distribution::{Links, Origin};
 use crate::name::{DistributionName, suggestion};
 use crate::source::Span;
 
 /// Reports distributions that are sources and that are not there, not built, or built of themselves.
 pub fn check(distributions: &BTreeMap<DistributionName, Distribution>, diagnostics: &mut Diagnostics) {
-    let mut trees: BTreeMap<&Path, (&DistributionName, Span)> = BTreeMap::new();
+    let mut trees: BTreeMap<PathBuf, (&DistributionName, Span)> = BTreeMap::new();
     for (name, distribution) in distributions {
         let Some(build) = &distribution.build else { continue };
-        if let Some((other, place)) = trees.insert(&build.tree, (name, distribution.span)) {
+        let tree = normal(&build.tree);
+        let around = |path: &Path| tree.starts_with(path) || path.starts_with(&tree);
+        if let Some((_, (other, place))) = trees.iter().find(|(path, _)| around(path)) {
             let message =
-                format!("the distributions `{other}` and `{name}` have the same `tree`, {}", build.tree.display());
-            diagnostics.push(Diagnostic::error(distribution.span, message).related(place, "the first"));
+                format!("the tree of the distribution `{name}` is that of `{other}`, or one is inside of the other");
+            diagnostics.push(Diagnostic::error(distribution.span, message).related(*place, "the other"));
         }
+        if around(&normal(&build.mirror)) {
+            let message =
+                format!("the `tree` of the distribution `{name}` and its `mirror` are one inside of the other");
+            diagnostics.push(Diagnostic::error(distribution.span, message));
+        }
+        trees.insert(tree.clone(), (name, distribution.span));
         for source in &build.sources {
-            let within = |path: &PathBuf| build.tree.starts_with(path) || build.mirror.starts_with(path);
-            if matches!(&source.origin, Origin::Directory(path) if within(path)) {
-                let message = format!(
-                    "the source `{}` holds what is made of it: {} or {}",
-                    source.name,
-                    build.tree.display(),
-                    build.mirror.display()
-                );
-                diagnostics.push(Diagnostic::error(source.span, message).hint("name the directories of packages"));
+            let Origin::Directory(path) = &source.origin else { continue };
+            let path = normal(path);
+            if around(&path) || normal(&build.mirror).starts_with(&path) {
+                let message = format!("the source `{}` holds what is made of it, or the other way about", source.name);
+                diagnostics.push(Diagnostic::error(source.span, message).hint("keep packages, trees and copies apart"));
             }
+        }
+        let moving = build
+            .sources
+            .iter()
+            .find(|source| matches!(source.origin, Origin::Repository(_) | Origin::Distribution(_)));
+        if let Some(source) = moving.filter(|_| build.links == Links::Symbolic) {
+            let message =
+                format!("`links` of `{name}` is `symbolic`, but the tree of the source `{}` is exchanged", source.name);
+            diagnostics.push(
+                Diagnostic::error(source.span, message).hint("`hard`, `reflink` or `copy`: links would lead nowhere"),
+            );
         }
         for source in &build.sources {
             let Origin::Distribution(other) = &source.origin else { continue };
@@ -53,6 +68,23 @@ pub fn check(distributions: &BTreeMap<DistributionName, Distribution>, diagnosti
             diagnostics.push(Diagnostic::error(distribution.span, message));
         }
     }
+}
+
+/// A path without the detours in it.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir
+                if normal.components().next_back().is_some_and(|last| matches!(last, Component::Normal(_))) =>
+            {
+                normal.pop();
+            }
+            other => normal.push(other),
+        }
+    }
+    normal
 }
 
 /// The distributions that one is built of, directly.

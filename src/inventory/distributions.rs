@@ -140,6 +140,13 @@ fn default_name(origin: &Origin) -> Option<String> {
 }
 
 fn url((text, span): (String, Span), diagnostics: &mut Diagnostics) -> Option<String> {
+    if text.contains('@') {
+        let message = "a URL of a repository holds no user and no password: the inventory is read by many";
+        diagnostics.push(
+            Diagnostic::error(span, message).hint("fetch it where it needs none, or through a proxy that knows them"),
+        );
+        return None;
+    }
     let rest = ["http://", "https://", "file:///"].iter().find_map(|scheme| text.strip_prefix(scheme));
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`|".contains(&byte);
     let braces = text.replace("{arch}", "").contains(['{', '}']);

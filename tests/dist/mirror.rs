@@ -215,16 +215,29 @@ fn a_copy_that_was_damaged_is_mended() {
     fs::remove_file(site.tree().join("Packages/p/p3-1-1.x86_64.rpm")).unwrap();
     assert_eq!(site.build()[0]["changed"], true);
     assert_eq!(is_whole(&site.tree()), 9);
-    // Another way of linking is another tree; links lead to the copy of the day.
+    // Another way of linking is another tree.
     let inventory = fs::read_to_string(site.at("cluster.toml")).unwrap();
-    site.file("cluster.toml", format!("{inventory}links = \"symbolic\"\n"));
-    assert_eq!(site.build()[0]["changed"], true);
-    for version in 2..5 {
-        upstream.site.put("packages", &format!("p0-{version}-1.x86_64"), &[]);
-        upstream.site.build();
-        site.dist(&["mirror"]).says(0, &["new"]);
-    }
-    assert_eq!(is_whole(&site.tree()), 9);
+    site.file("cluster.toml", format!("{inventory}links = \"copy\"\n"));
+    site.build();
+    // A byte of a package is seen where it is looked for, of the index always.
+    let package = copy(&site).join("Packages/p/p4-1-1.x86_64.rpm");
+    let mut bytes = fs::read(&package).unwrap();
+    let last = bytes.len() - 10;
+    bytes[last] ^= 1;
+    fs::remove_file(&package).unwrap();
+    fs::write(&package, bytes).unwrap();
+    site.dist(&["build"]).says(0, &["(`kgen dist mirror --verify` mends a copy); it is left out"]);
+    site.dist(&["mirror", "--verify"]).says(0, &["1 files fetched"]);
+    assert_eq!(is_whole(&copy(&site)), 9);
+    site.dist(&["build"]).says(0, &["9 packages"]);
+    let list = crate::support::entries(&copy(&site).join("repodata")).into_iter();
+    let list = list.into_iter().find(|path| path.display().to_string().contains("primary")).unwrap();
+    let mut bytes = fs::read(&list).unwrap();
+    bytes[20] ^= 1;
+    fs::remove_file(&list).unwrap();
+    fs::write(&list, bytes).unwrap();
+    site.dist(&["mirror"]).says(0, &["new"]);
+    assert_eq!(is_whole(&copy(&site)), 9);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::cli::args::dist::DistDiff;
 use crate::cli::args::printed::Format;
 use crate::cli::dist::chosen::{chosen, place};
 use crate::cli::session::{Failure, Session, Site};
+use crate::cli::table::on_one_line;
 use crate::diagnostic::Diagnostics;
 use crate::dist::check::{Group, files_asked, groups, resolve};
 use crate::dist::compare::{Change, ChangeKind, compare};
@@ -213,5 +214,5 @@ fn line(package: &Reaching) -> String {
         _ => format!("{} -> {}", before.join(", "), after.join(", ")),
     };
     let hosts = if package.hosts.is_empty() { "no host installs it".to_owned() } else { counted(&package.hosts) };
-    format!("  {:<10} {name}.{arch} {versions}: {hosts}\n", kind.word())
+    format!("  {:<10} {}\n", kind.word(), on_one_line(&format!("{name}.{arch} {versions}: {hosts}")))
 }

@@ -154,8 +154,8 @@ impl Repository {
         &self,
         kind: &str,
         limit: u64,
-        look: impl FnOnce(&mut dyn io::BufRead) -> Result<(), String>,
-        read: impl FnOnce(&mut dyn io::BufRead) -> Result<T, String>,
+        look: impl FnOnce(&mut dyn io::BufRead) -> Result<usize, String>,
+        read: impl FnOnce(&mut dyn io::BufRead, usize) -> Result<T, String>,
     ) -> Result<Option<T>, DistError> {
         let Some(record) = self.index.record(kind) else { return Ok(None) };
         let shown = self.tree.join(&record.location);
@@ -163,8 +163,8 @@ impl Repository {
         let bytes = self.bytes(record)?;
         let limit = record.open_size.unwrap_or(limit).min(limit);
         let open = || unpacked(&bytes[..], limit).map_err(|error| failed(error.to_string()));
-        look(&mut open()?).map_err(failed)?;
-        read(&mut open()?).map(Some).map_err(failed)
+        let packages = look(&mut open()?).map_err(failed)?;
+        read(&mut open()?, packages).map(Some).map_err(failed)
     }
 
     /// All packages, in the order of the index; files only as far as `primary` has them.
@@ -172,7 +172,7 @@ impl Repository {
     /// # Errors
     /// The list cannot be read.
     pub fn packages(&self) -> Result<Vec<Package>, DistError> {
-        let read = self.file("primary", MAX_OPEN_BYTES, |xml| sound::check(xml, true), |xml| packages(xml));
+        let read = self.file("primary", MAX_OPEN_BYTES, |xml| sound::check(xml, true), packages);
         Ok(read?.unwrap_or_default())
     }
 
@@ -183,7 +183,7 @@ impl Repository {
     pub fn owners(&self, files: &BTreeSet<Arc<str>>) -> Result<Vec<(String, Arc<str>)>, DistError> {
         let mut visitor = Owners { wanted: files, package: String::new(), found: Vec::new() };
         let look = |xml: &mut dyn io::BufRead| sound::check(xml, true);
-        self.file("filelists", MAX_OPEN_BYTES, look, |xml| {
+        self.file("filelists", MAX_OPEN_BYTES, look, |xml, _| {
             let read = parse_filelists(&mut create_xml_reader(xml), &mut visitor);
             read.map_err(|error| error.to_string())
         })?;
@@ -195,8 +195,8 @@ impl Repository {
     /// # Errors
     /// They cannot be read.
     pub fn groups(&self) -> Result<Option<CompsData>, DistError> {
-        let look = |_: &mut dyn io::BufRead| Ok(());
-        self.file("group", MAX_WHOLE_BYTES, look, |xml| groups::parse(&text_of(xml)?))
+        let look = |_: &mut dyn io::BufRead| Ok(0);
+        self.file("group", MAX_WHOLE_BYTES, look, |xml, _| groups::parse(&text_of(xml)?))
     }
 
     /// Advisories.
@@ -205,7 +205,7 @@ impl Repository {
     /// They cannot be read.
     pub fn updates(&self) -> Result<Vec<UpdateRecord>, DistError> {
         let look = |xml: &mut dyn io::BufRead| sound::check(xml, false);
-        let read = self.file("updateinfo", MAX_WHOLE_BYTES, look, |xml| {
+        let read = self.file("updateinfo", MAX_WHOLE_BYTES, look, |xml, _| {
             let mut reader = UpdateinfoXml::new_reader(create_xml_reader(xml));
             let mut updates = Vec::new();
             while let Some(update) = reader.read_update().map_err(|error| error.to_string())? {
@@ -221,7 +221,7 @@ impl Repository {
     /// # Errors
     /// They cannot be read.
     pub fn modules(&self) -> Result<Option<String>, DistError> {
-        self.file("modules", MAX_WHOLE_BYTES, |_| Ok(()), text_of)
+        self.file("modules", MAX_WHOLE_BYTES, |_| Ok(0), |open, _| text_of(open))
     }
 }
 
@@ -231,7 +231,7 @@ impl Repository {
 /// It is none, or has a package that is not in its tree.
 pub fn packages_of(bytes: &[u8], shown: &str) -> Result<Vec<Package>, DistError> {
     let open = || unpacked(bytes, MAX_OPEN_BYTES).map_err(|error| error.to_string());
-    let read = open().and_then(|xml| sound::check(xml, true)).and_then(|()| packages(&mut open()?));
+    let read = open().and_then(|xml| sound::check(xml, true)).and_then(|count| packages(&mut open()?, count));
     read.map_err(|error| DistError::metadata(shown, error))
 }
 
@@ -240,13 +240,22 @@ fn text_of(open: &mut dyn io::BufRead) -> Result<String, String> {
     io::Read::read_to_string(open, &mut text).map(|_| text).map_err(|error| error.to_string())
 }
 
-fn packages(xml: &mut dyn io::BufRead) -> Result<Vec<Package>, String> {
+/// The packages of a list that has so many elements of that name: each has to say what it is and where.
+fn packages(xml: &mut dyn io::BufRead, count: usize) -> Result<Vec<Package>, String> {
     let mut visitor = Packages::default();
     parse_primary(&mut create_xml_reader(xml), &mut visitor).map_err(|error| error.to_string())?;
-    match visitor.fault {
-        Some(fault) => Err(fault),
-        None => Ok(visitor.list),
+    if let Some(fault) = visitor.fault {
+        return Err(fault);
     }
+    let says = |package: &&Package| {
+        let Nevra { name, evr, arch } = &package.nevra;
+        ![&**name, &*evr.version, &*evr.release, &**arch, &package.location].contains(&"")
+    };
+    let whole = visitor.list.iter().filter(says).count();
+    if whole != count {
+        return Err(format!("of {count} packages in it, {whole} say what they are, their checksum and their place"));
+    }
+    Ok(visitor.list)
 }
 
 /// The checksum of all that is read.

@@ -5,28 +5,32 @@ use std::io::BufRead;
 
 use quick_xml::Reader;
 use quick_xml::events::attributes::AttrError;
-use quick_xml::events::{BytesStart, Event};
+use quick_xml::events::{BytesRef, BytesStart, Event};
 
+/// What is said of what is no text.
+const FORBIDDEN: &str = "it holds a character that XML may not hold";
 /// How deep elements may stand in each other; real ones are six deep.
 const MAX_DEPTH: usize = 64;
 /// What a file in the list of a package can be.
 const FILE_TYPES: [&str; 3] = ["file", "dir", "ghost"];
 
-/// Reads a file to its end; `counted` says whether its root tells how many packages there are.
+/// Reads a file to its end; `counted` says whether its root tells how many packages there are. Gives how many elements of
+/// that name stand in it.
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub fn check(xml: impl BufRead, counted: bool) -> Result<(), String> {
+pub fn check(xml: impl BufRead, counted: bool) -> Result<usize, String> {
     let mut reader = Reader::from_reader(xml);
     reader.config_mut().enable_all_checks(true);
     let mut buffer = Vec::new();
-    let (mut depth, mut has_root) = (0_usize, false);
+    let (mut depth, mut has_root, mut packages) = (0_usize, false, 0);
     loop {
         buffer.clear();
         match reader.read_event_into(&mut buffer).map_err(|error| error.to_string())? {
             Event::Start(element) => {
                 check_element(&element, counted && !has_root)?;
                 has_root = true;
+                packages += usize::from(depth == 1 && element.name().as_ref() == "package");
                 depth += 1;
             }
             Event::Empty(element) => {
@@ -37,12 +41,28 @@ pub fn check(xml: impl BufRead, counted: bool) -> Result<(), String> {
             Event::DocType(_) if has_root => return Err("a document type stands inside of it".to_owned()),
             Event::Eof if depth > 0 => return Err("it ends inside of an element".to_owned()),
             Event::Eof if !has_root => return Err("it has no element at all".to_owned()),
-            Event::Eof => return Ok(()),
+            Event::Eof => return Ok(packages),
+            Event::Text(text) if !text.chars().all(is_character) => return Err(FORBIDDEN.to_owned()),
+            Event::CData(text) if !text.chars().all(is_character) => return Err(FORBIDDEN.to_owned()),
+            Event::GeneralRef(reference) => check_reference(&reference)?,
             _ => {}
         }
         if depth > MAX_DEPTH {
             return Err(format!("more than {MAX_DEPTH} elements stand in each other"));
         }
+    }
+}
+
+/// What XML may hold (XML 1.0, section 2.2).
+fn is_character(c: char) -> bool {
+    !c.is_control() || matches!(c, '\t' | '\n' | '\r' | '\u{7f}'..='\u{9f}')
+}
+
+fn check_reference(reference: &BytesRef) -> Result<(), String> {
+    match reference.resolve_char_ref() {
+        Ok(Some(c)) if !is_character(c) => Err(FORBIDDEN.to_owned()),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
     }
 }
 
