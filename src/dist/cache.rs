@@ -5,26 +5,23 @@
 //! read from the package again. The directory may be removed at any time.
 #![allow(clippy::disallowed_methods)] // a door to files that only this writes and reads
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use niffler::Level;
-use niffler::send::compression::Format;
-use niffler::send::{get_reader, get_writer};
 use sha2::{Digest, Sha256};
+use zstd::bulk::{Compressor, Decompressor};
 
 use crate::dist::error::{DistError, PackageFault};
 use crate::dist::header::{Entries, Indexed, Kept, hexadecimal, read};
 use crate::dist::signature::Keys;
 
 /// What other versions of kgen kept, they keep elsewhere: they may say it otherwise.
-const FORM: &str = concat!("headers-2-", env!("CARGO_PKG_VERSION"));
-/// More than any package has; what is larger was not written by this.
-const MAX_ENTRY_BYTES: u64 = 1 << 30;
+const FORM: &str = concat!("headers-3-", env!("CARGO_PKG_VERSION"));
 
 /// What was read of packages.
 #[derive(Debug)]
@@ -124,10 +121,10 @@ impl Cache {
         let mut packed = Vec::new();
         let mut kept = Kept::default();
         for (number, text) in entries.texts.iter().enumerate() {
-            let before = packed.len();
-            let writer = get_writer(Box::new(&mut packed), Format::Zstd, Level::One);
-            writer.map_err(io::Error::other)?.write_all(text.as_bytes())?;
-            kept.lengths[number] = u32::try_from(packed.len() - before).map_err(io::Error::other)?;
+            let bytes = pack(text)?;
+            packed.extend_from_slice(&bytes);
+            kept.lengths[number] = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+            kept.open[number] = u32::try_from(text.len()).map_err(io::Error::other)?;
             kept.digests[number] = hexadecimal(Sha256::new_with_prefix(text));
         }
         let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
@@ -150,9 +147,7 @@ impl Cache {
         let before: u64 = kept.lengths[..number].iter().map(|length| u64::from(*length)).sum();
         let mut packed = vec![0; kept.lengths[number] as usize];
         file.read_exact_at(&mut packed, kept.start.checked_add(before)?).ok()?;
-        let mut text = String::new();
-        let (reader, _) = get_reader(Box::new(io::Cursor::new(packed))).ok()?;
-        reader.take(MAX_ENTRY_BYTES).read_to_string(&mut text).ok()?;
+        let text = String::from_utf8(unpack(&packed, kept.open[number] as usize).ok()?).ok()?;
         (hexadecimal(Sha256::new_with_prefix(&text)) == kept.digests[number]).then_some(text)
     }
 }
@@ -164,6 +159,28 @@ impl Pack {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Self { file, name, bytes: 0 })
     }
+}
+
+/// What compresses is as large as a hundred texts, so that each thread keeps its own.
+fn pack(text: &str) -> io::Result<Vec<u8>> {
+    thread_local! {
+        static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    }
+    PACKER.with_borrow_mut(|packer| match packer {
+        Some(packer) => packer.compress(text.as_bytes()),
+        none => none.insert(Compressor::new(1)?).compress(text.as_bytes()),
+    })
+}
+
+/// A text of so many bytes.
+fn unpack(packed: &[u8], bytes: usize) -> io::Result<Vec<u8>> {
+    thread_local! {
+        static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+    }
+    UNPACKER.with_borrow_mut(|unpacker| match unpacker {
+        Some(unpacker) => unpacker.decompress(packed, bytes),
+        none => none.insert(Decompressor::new()?).decompress(packed, bytes),
+    })
 }
 
 /// Which file it is, and which content it has.

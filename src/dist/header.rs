@@ -58,8 +58,10 @@ pub struct Kept {
     pub pack: String,
     /// Where they begin in it.
     pub start: u64,
-    /// How many bytes each has.
+    /// How many bytes each has, compressed.
     pub lengths: [u32; 3],
+    /// How many bytes each has as it is.
+    pub open: [u32; 3],
     /// SHA-256 of each.
     pub digests: [String; 3],
 }

@@ -161,13 +161,7 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("server::page", "pages"),
         ],
     ),
-    (
-        "niffler",
-        &[
-            ("dist::cache", "what was read of packages is kept compressed"),
-            ("dist::repodata", "metadata, compressed in any usual way"),
-        ],
-    ),
+    ("niffler", &[("dist::repodata", "metadata, compressed in any usual way")]),
     ("notify", &[("server", "tells of changes in a directory")]),
     (
         "petgraph",
@@ -307,6 +301,7 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
     ("tracing_subscriber", &[("cli::serve", "how the log is written")]),
     ("ureq", &[("dist::fetch", "repositories elsewhere")]),
     ("walkdir", &[("dist::tree", "compares two trees"), ("source", "trees of files")]),
+    ("zstd", &[("dist::cache", "what was read of packages is kept compressed")]),
 ];
 
 /// Parts of the standard library that reach the world, and who may use each. What is below `cli` prints nothing,
