@@ -5,7 +5,8 @@ use std::path::Path;
 use crate::dist::error::DistError;
 use crate::dist::package::Digested;
 use crate::dist::repodata::FOLDER;
-use crate::dist::repodata::read::{digest, is_inside};
+use crate::dist::repodata::list::is_inside;
+use crate::dist::repodata::read::digest;
 use crate::source::open_below;
 
 /// The file that describes a tree, by its two names.

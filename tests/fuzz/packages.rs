@@ -9,7 +9,8 @@ use kgen::dist::header::parse_bytes;
 use kgen::dist::modular::documents;
 use kgen::dist::nevra::{Evr, compare_versions};
 use kgen::dist::relation::Relation;
-use kgen::dist::repodata::read::{Index, packages_of};
+use kgen::dist::repodata::list::packages_of;
+use kgen::dist::repodata::read::Index;
 use kgen::dist::universe::Universe;
 
 /// A package.

@@ -1,6 +1,7 @@
 //! The index of a tree of packages, as dnf reads it (`repodata/repomd.xml` and what that names).
 
 pub mod bounded;
+pub mod list;
 pub mod read;
 pub mod sound;
 pub mod write;

@@ -8,26 +8,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rpmrepo_metadata::utils::create_xml_reader;
-use rpmrepo_metadata::visitor::{FilelistsVisitor, PrimaryVisitor, RequirementData, parse_filelists, parse_primary};
-use rpmrepo_metadata::{
-    Checksum, CompsData, FileType, RepomdData, RepomdXml, RequirementType, UpdateRecord, UpdateinfoXml,
-};
+use rpmrepo_metadata::{Checksum, CompsData, RepomdData, RepomdXml, UpdateRecord, UpdateinfoXml};
 use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
 
 use crate::dist::error::DistError;
 use crate::dist::groups;
-use crate::dist::nevra::{Evr, Nevra};
 use crate::dist::package::{Digested, Package};
-use crate::dist::relation::{Comparison, Relation};
 use crate::dist::repodata::REPOMD;
 use crate::dist::repodata::bounded::{MAX_OPEN_BYTES, unpacked};
+use crate::dist::repodata::list::{UNTRUSTED, is_inside, owners, packages};
 use crate::dist::repodata::sound;
 
 /// The largest file that names the others; real ones have five kilobytes.
 pub const MAX_REPOMD_BYTES: u64 = 4 << 20;
 
-/// What is said where a checksum is none that is trusted.
-const UNTRUSTED: &str = "it has a checksum that is none, or of a kind that is not trusted; sha256 is";
 /// The most that groups, advisories and modules may unpack to: they are held as a whole.
 const MAX_WHOLE_BYTES: u64 = 256 << 20;
 
@@ -98,15 +92,6 @@ fn digested(checksum: &Checksum) -> Option<Digested> {
     }
     let (kind, value) = checksum.to_values().ok()?;
     Digested::new(kind, value)
-}
-
-/// Whether a path stays in the tree: metadata comes from anybody.
-pub fn is_inside(path: &str) -> bool {
-    let part = |part: &str| !part.is_empty() && part != "." && part != ".." && part.len() <= 255;
-    path.len() <= 1024
-        && !path.contains(['\0', '\\'])
-        && !path.chars().any(char::is_control)
-        && path.split('/').all(part)
 }
 
 /// The index of a tree that is here.
@@ -181,13 +166,9 @@ impl Repository {
     /// # Errors
     /// The list of files cannot be read.
     pub fn owners(&self, files: &BTreeSet<Arc<str>>) -> Result<Vec<(String, Arc<str>)>, DistError> {
-        let mut visitor = Owners { wanted: files, package: String::new(), found: Vec::new() };
         let look = |xml: &mut dyn io::BufRead| sound::check(xml, true);
-        self.file("filelists", MAX_OPEN_BYTES, look, |xml, _| {
-            let read = parse_filelists(&mut create_xml_reader(xml), &mut visitor);
-            read.map_err(|error| error.to_string())
-        })?;
-        Ok(visitor.found)
+        let read = self.file("filelists", MAX_OPEN_BYTES, look, |xml, _| owners(xml, files));
+        Ok(read?.unwrap_or_default())
     }
 
     /// Groups, environments, categories.
@@ -225,37 +206,9 @@ impl Repository {
     }
 }
 
-/// The packages of a list, from its bytes; `shown` is what people call it.
-///
-/// # Errors
-/// It is none, or has a package that is not in its tree.
-pub fn packages_of(bytes: &[u8], shown: &str) -> Result<Vec<Package>, DistError> {
-    let open = || unpacked(bytes, MAX_OPEN_BYTES).map_err(|error| error.to_string());
-    let read = open().and_then(|xml| sound::check(xml, true)).and_then(|count| packages(&mut open()?, count));
-    read.map_err(|error| DistError::metadata(shown, error))
-}
-
 fn text_of(open: &mut dyn io::BufRead) -> Result<String, String> {
     let mut text = String::new();
     io::Read::read_to_string(open, &mut text).map(|_| text).map_err(|error| error.to_string())
-}
-
-/// The packages of a list that has so many elements of that name: each has to say what it is and where.
-fn packages(xml: &mut dyn io::BufRead, count: usize) -> Result<Vec<Package>, String> {
-    let mut visitor = Packages::default();
-    parse_primary(&mut create_xml_reader(xml), &mut visitor).map_err(|error| error.to_string())?;
-    if let Some(fault) = visitor.fault {
-        return Err(fault);
-    }
-    let says = |package: &&Package| {
-        let Nevra { name, evr, arch } = &package.nevra;
-        ![&**name, &*evr.version, &*evr.release, &**arch, &package.location].contains(&"")
-    };
-    let whole = visitor.list.iter().filter(says).count();
-    if whole != count {
-        return Err(format!("of {count} packages in it, {whole} say what they are, their checksum and their place"));
-    }
-    Ok(visitor.list)
 }
 
 /// The checksum of all that is read.
@@ -277,138 +230,5 @@ pub fn digest(kind: &str, bytes: &mut dyn Read) -> io::Result<String> {
         "sha384" => hash(Sha384::new(), bytes),
         "sha224" => hash(Sha224::new(), bytes),
         other => Err(io::Error::other(format!("checksums of the kind `{other}` are not trusted; sha256 is"))),
-    }
-}
-
-/// Takes packages as the parser meets them.
-#[derive(Default)]
-struct Packages {
-    list: Vec<Package>,
-    names: BTreeSet<Arc<str>>,
-    fault: Option<String>,
-}
-
-impl Packages {
-    /// The same text once: a distribution says `noarch` ten thousand times.
-    fn shared(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.names.get(text) {
-            return Arc::clone(known);
-        }
-        let text: Arc<str> = text.into();
-        self.names.insert(Arc::clone(&text));
-        text
-    }
-
-    fn relation(&mut self, read: &RequirementData<'_>) -> Relation {
-        let comparison = read.flags.map(|flags| match flags {
-            RequirementType::LT => Comparison::Less,
-            RequirementType::LE => Comparison::LessOrEqual,
-            RequirementType::EQ => Comparison::Equal,
-            RequirementType::GE => Comparison::GreaterOrEqual,
-            RequirementType::GT => Comparison::Greater,
-        });
-        let version = comparison.zip(read.version).map(|(comparison, version)| {
-            let epoch = read.epoch.and_then(|epoch| epoch.parse().ok()).unwrap_or(0);
-            (
-                comparison,
-                Evr { epoch, version: self.shared(version), release: self.shared(read.release.unwrap_or_default()) },
-            )
-        });
-        Relation { name: self.shared(read.name), version }
-    }
-
-    fn add(&mut self, read: &RequirementData<'_>, to: impl Fn(&mut Package) -> &mut Vec<Relation>) {
-        let relation = self.relation(read);
-        if let Some(package) = self.list.last_mut() {
-            to(package).push(relation);
-        }
-    }
-}
-
-impl PrimaryVisitor for Packages {
-    fn begin_package(&mut self, name: &str, arch: &str, checksum_type: &str, pkgid: &str) {
-        let (name, arch) = (self.shared(name), self.shared(arch));
-        let evr = Evr { epoch: 0, version: "".into(), release: "".into() };
-        let digest = Digested::new(checksum_type, pkgid).unwrap_or_else(|| {
-            self.fault.get_or_insert_with(|| format!("of the package `{}`: {UNTRUSTED}", name.escape_debug()));
-            Digested::default()
-        });
-        self.list.push(Package::new(Nevra { name, evr, arch }, digest));
-    }
-
-    fn set_evr(&mut self, epoch: &str, version: &str, release: &str) {
-        let evr =
-            Evr { epoch: epoch.parse().unwrap_or(0), version: self.shared(version), release: self.shared(release) };
-        if let Some(package) = self.list.last_mut() {
-            package.nevra.evr = evr;
-        }
-    }
-
-    fn set_size(&mut self, package: u64, installed: u64, _: u64) {
-        if let Some(last) = self.list.last_mut() {
-            (last.size, last.installed) = (package, installed);
-        }
-    }
-
-    fn set_location(&mut self, href: &str, base: Option<&str>) {
-        if !is_inside(href) || base.is_some() {
-            let place = format!("{}{href}", base.unwrap_or_default());
-            self.fault.get_or_insert_with(|| {
-                format!("it has a package at `{}`, which is not in the tree", place.escape_debug())
-            });
-        }
-        if let Some(last) = self.list.last_mut() {
-            href.clone_into(&mut last.location);
-        }
-    }
-
-    fn add_provide(&mut self, read: RequirementData<'_>) {
-        self.add(&read, |package| &mut package.provides);
-    }
-
-    fn add_require(&mut self, read: RequirementData<'_>) {
-        self.add(&read, |package| &mut package.requires);
-    }
-
-    fn add_conflict(&mut self, read: RequirementData<'_>) {
-        self.add(&read, |package| &mut package.conflicts);
-    }
-
-    fn add_obsolete(&mut self, read: RequirementData<'_>) {
-        self.add(&read, |package| &mut package.obsoletes);
-    }
-
-    fn add_recommend(&mut self, read: RequirementData<'_>) {
-        self.add(&read, |package| &mut package.recommends);
-    }
-
-    fn add_supplement(&mut self, read: RequirementData<'_>) {
-        self.add(&read, |package| &mut package.supplements);
-    }
-
-    fn add_file(&mut self, _: FileType, path: &str) {
-        let path = self.shared(path);
-        if let Some(package) = self.list.last_mut() {
-            package.files.push(path);
-        }
-    }
-}
-
-/// Looks for files.
-struct Owners<'w> {
-    wanted: &'w BTreeSet<Arc<str>>,
-    package: String,
-    found: Vec<(String, Arc<str>)>,
-}
-
-impl FilelistsVisitor for Owners<'_> {
-    fn begin_package(&mut self, pkgid: &str, _: &str, _: &str) {
-        self.package = pkgid.to_ascii_lowercase();
-    }
-
-    fn add_file(&mut self, _: FileType, path: &str) {
-        if let Some(path) = self.wanted.get(path) {
-            self.found.push((self.package.clone(), Arc::clone(path)));
-        }
     }
 }
