@@ -68,7 +68,8 @@ def prepare(directory):
     make_disks(tree, directory)
     (directory / "first.ipxe").write_text(PLAIN_ROM)
     shutil.copytree(tree / "usr/share/OVMF", directory / "ovmf")
-    shutil.copy(tree / "usr/lib/ipxe/ipxe.lkrn", directory)
+    # What lies in usr/lib/ipxe leads to /boot of this machine, where it need not be installed.
+    shutil.copy(tree / "boot/ipxe.lkrn", directory)
     shutil.rmtree(tree)
     stamp.write_text(version)
 
