@@ -7,26 +7,20 @@ use crate::cli::args::printed::Format;
 use crate::cli::dist::chosen::chosen;
 use crate::cli::session::{Failure, Session};
 use crate::cli::table::{bytes, columns};
-use crate::diagnostic::{Diagnostics, Severity};
+use crate::diagnostic::Severity;
 use crate::dist::check::{Trees, check, groups, resolve};
 use crate::generation::Generation;
-use crate::name::DistributionName;
 
 /// Checks what all hosts ask for against what their distributions have.
 pub fn run(session: &mut Session, arguments: &DistCheck) -> Result<(), Failure> {
     session.notes = true;
     session.summary = true;
-    let mut generation = session.generation(&[])?;
+    let hosts = match &arguments.name {
+        Some(name) => hosts_of(session, name)?,
+        None => Vec::new(),
+    };
+    let generation = session.generation(&hosts)?;
     session.stop_on_errors()?;
-    if let Some(name) = &arguments.name {
-        let chosen = chosen(&generation.inventory, std::slice::from_ref(name))?;
-        let hosts = hosts_of(&generation, chosen.last().copied());
-        if hosts.is_empty() {
-            return Err(Failure::Usage(format!("no host has the distribution `{name}`")));
-        }
-        session.start_over();
-        generation = session.generation(&hosts)?;
-    }
     if groups(&generation).is_empty() {
         let message = "no host has a distribution with `sources`, so there is nothing to be checked";
         return Err(Failure::Usage(message.to_owned()));
@@ -39,9 +33,19 @@ pub fn run(session: &mut Session, arguments: &DistCheck) -> Result<(), Failure> 
     Ok(())
 }
 
-fn hosts_of(generation: &Generation, name: Option<&DistributionName>) -> Vec<String> {
-    let hosts = generation.inventory.hosts.values().filter(|host| host.distribution.as_ref() == name);
-    hosts.map(|host| host.name.to_string()).collect()
+/// The hosts of a distribution, so that no others are compiled for it.
+fn hosts_of(session: &mut Session, name: &str) -> Result<Vec<String>, Failure> {
+    let inventory = session.site()?.inventory;
+    session.stop_on_errors()?;
+    let chosen = chosen(&inventory, &[name.to_owned()])?;
+    let hosts = inventory.hosts.values().filter(|host| host.distribution.as_ref() == chosen.last().copied());
+    let hosts: Vec<String> = hosts.map(|host| host.name.to_string()).collect();
+    if hosts.is_empty() {
+        return Err(Failure::Usage(format!("no host has the distribution `{name}`")));
+    }
+    // The site is read again with its description.
+    session.start_over();
+    Ok(hosts)
 }
 
 /// Reports what hosts ask for and their distributions do not have; gives what was checked, in words.
@@ -82,9 +86,7 @@ pub fn list(session: &mut Session, arguments: &DistList) -> Result<(), Failure> 
             format!("the distribution `{name}` is not built for {} yet; hint: kgen dist build {name}", group.arch);
         return Err(Failure::World(message));
     };
-    let mut found = Diagnostics::default();
-    let resolved = resolve(group, universe, &mut found);
-    session.diagnostics.append(found);
+    let resolved = resolve(group, universe, &mut session.diagnostics);
     let mut rows: Vec<Row> = resolved
         .installed
         .iter()
