@@ -273,12 +273,7 @@ impl Session {
 
     /// Shows what is going on, where a person looks.
     pub fn progress(&self) -> Progress {
-        Progress { shown: self.is_watched() }
-    }
-
-    /// Whether a person looks.
-    pub fn is_watched(&self) -> bool {
-        io::stderr().is_terminal() && self.format == Format::Text
+        Progress { shown: io::stderr().is_terminal() && self.format == Format::Text }
     }
 
     /// Prints all faults, and gives whether there are errors.
@@ -358,8 +353,13 @@ impl Progress {
 
     /// `done` of `all`.
     pub fn tell(&self, what: &str, done: usize, all: usize) {
+        self.show(&format!("{what} {done}/{all} "));
+    }
+
+    /// Shows a line instead of the one before.
+    pub fn show(&self, line: &str) {
         if self.shown {
-            let _ = write!(io::stderr(), "\r{what} {done}/{all} ");
+            let _ = write!(io::stderr(), "\r\x1b[2K{line}");
         }
     }
 

@@ -1,14 +1,13 @@
 //! `kgen dist mirror`.
 #![allow(clippy::disallowed_types)] // how fast it is, for who watches; no output has it
 
-use std::io::Write;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use crate::cli::args::dist::DistMirror;
 use crate::cli::args::printed::Format;
 use crate::cli::dist::chosen::{chosen, place};
-use crate::cli::session::{Failure, Session};
+use crate::cli::session::{Failure, Progress as Shown, Session};
 use crate::cli::table::bytes;
 use crate::dist::fetch::Fetcher;
 use crate::dist::mirror::{Options, Progress, Remote, Report, mirror};
@@ -30,9 +29,9 @@ pub fn run(session: &mut Session, arguments: &DistMirror) -> Result<(), Failure>
     for name in chosen(&site.inventory, &arguments.names)? {
         let Some(place) = place(&site, &directory, name) else { continue };
         for (source, repository) in repositories(place, &site.inventory, arguments.source.as_deref()) {
-            let watched = Watched::new(format!("{name} {source}"), session.is_watched());
+            let watched = Watched::new(format!("{name} {source}"), session.progress());
             let done = mirror(&repository, options, &fetcher, &|progress| watched.tell(progress));
-            watched.clear();
+            watched.shown.clear();
             let report = match done {
                 Ok(report) => Report { distribution: name.to_string(), source, ..report },
                 // The others are not kept waiting.
@@ -80,34 +79,24 @@ fn repositories(place: Place, inventory: &Inventory, only: Option<&str>) -> Vec<
 /// The line that people watch: how much, how fast, how long.
 struct Watched {
     what: String,
-    shown: bool,
+    shown: Shown,
     start: Instant,
     last: Mutex<Instant>,
 }
 
 impl Watched {
-    fn new(what: String, shown: bool) -> Self {
+    fn new(what: String, shown: Shown) -> Self {
         let now = Instant::now();
         Self { what, shown, start: now, last: Mutex::new(now) }
     }
 
     fn tell(&self, progress: Progress) {
-        if !self.shown {
-            return;
-        }
         let Ok(mut last) = self.last.try_lock() else { return };
         if last.elapsed() < EVERY {
             return;
         }
         *last = Instant::now();
-        let line = line(&self.what, progress, self.start.elapsed());
-        let _ = write!(std::io::stderr(), "\r\x1b[2K{line}");
-    }
-
-    fn clear(&self) {
-        if self.shown {
-            let _ = write!(std::io::stderr(), "\r\x1b[2K");
-        }
+        self.shown.show(&line(&self.what, progress, self.start.elapsed()));
     }
 }
 
