@@ -260,8 +260,11 @@ fn first_line(path: &Path) -> String {
     String::from_utf8_lossy(&start[..read]).lines().next().unwrap_or_default().to_owned()
 }
 
-/// Beside its place, then renamed into it.
-fn whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+/// Writes one file with these permissions: beside its place, then renamed into it, so that it is there whole or not at all.
+///
+/// # Errors
+/// The disk is full or read-only; what was there stays.
+pub fn whole(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut new =
         tempfile::Builder::new().prefix(TEMPORARY).permissions(Permissions::from_mode(mode)).tempfile_in(folder)?;

@@ -19,6 +19,7 @@ use zstd::bulk::{Compressor, Decompressor};
 use crate::dist::error::{DistError, PackageFault};
 use crate::dist::header::{Entries, Indexed, Kept, hexadecimal, read};
 use crate::dist::signature::Keys;
+use crate::write::whole;
 
 /// What other versions of kgen kept, they keep elsewhere: they may say it otherwise.
 const FORM: &str = concat!("headers-3-", env!("CARGO_PKG_VERSION"));
@@ -113,7 +114,7 @@ impl Cache {
         self.known.extend(found.packages);
         let path = self.directory.join("index.json");
         let text = serde_json::to_vec(&self.known).map_err(|error| DistError::file("write", &path, error.into()))?;
-        replace(&path, &text).map_err(|error| DistError::file("write", &path, error))
+        whole(&path, &text, 0o644).map_err(|error| DistError::file("write", &path, error))
     }
 
     /// Adds to the pack of this run.
@@ -187,12 +188,4 @@ fn unpack(packed: &[u8], bytes: usize) -> io::Result<Vec<u8>> {
 fn identity(path: &Path) -> io::Result<String> {
     let file = path.metadata()?;
     Ok(format!("{}:{}:{}:{}.{:09}", file.dev(), file.ino(), file.size(), file.mtime(), file.mtime_nsec()))
-}
-
-/// A file that is there whole or not at all. After a power failure it may be torn, which is then seen.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-    new.write_all(bytes)?;
-    new.persist(path).map(drop).map_err(|error| error.error)
 }
