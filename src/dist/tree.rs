@@ -107,11 +107,10 @@ impl NewTree {
             0 => format!(".{}-{}", self.name, id.get(..16).unwrap_or(id)),
             _ => format!(".{}-{}-{number}", self.name, id.get(..16).unwrap_or(id)),
         };
-        if !anew
-            && before.is_some()
-            && shape(&link) == shape(&self.path)
-            && before.as_ref().is_some_and(|before| of_id(before, &named(0)))
-        {
+        // Trees of other ids need not be walked.
+        let is_same =
+            || before.as_ref().is_some_and(|before| of_id(before, &named(0))) && shape(&link) == shape(&self.path);
+        if !anew && is_same() {
             return Ok(Exchanged::Same);
         }
         // What is served now is not touched, though it may have the name already, and be damaged.
