@@ -98,9 +98,8 @@ fn createrepo(packages: &Path, options: &[&str]) -> (f64, f64) {
     measured(Command::new("createrepo_c").arg("-q").args(options).arg(packages))
 }
 
-fn against_createrepo(packages: &Path, name: &str) {
-    let site = Site::of(packages, &[]);
-    let repodata = packages.join("repodata");
+/// A build with nothing read before, and one with everything: seconds, and MB at most.
+fn cold_and_warm(site: &Site) -> ((f64, f64), (f64, f64)) {
     let cold = best(|| {
         site.forget(&["mirror", "served"]);
         site.kgen(&["dist", "build"])
@@ -109,6 +108,13 @@ fn against_createrepo(packages: &Path, name: &str) {
         site.forget(&["served"]);
         site.kgen(&["dist", "build"])
     });
+    (cold, warm)
+}
+
+fn against_createrepo(packages: &Path, name: &str) {
+    let site = Site::of(packages, &[]);
+    let repodata = packages.join("repodata");
+    let (cold, warm) = cold_and_warm(&site);
     let theirs = |options: &[&str]| {
         best(|| {
             let _ = fs::remove_dir_all(&repodata);
@@ -138,14 +144,7 @@ fn growth() {
         let packages = packages("small", number);
         let last = format!("pkg{:05}", number - 1);
         let site = Site::of(&packages, &[last]);
-        let cold = best(|| {
-            site.forget(&["mirror", "served"]);
-            site.kgen(&["dist", "build"])
-        });
-        let warm = best(|| {
-            site.forget(&["served"]);
-            site.kgen(&["dist", "build"])
-        });
+        let (cold, warm) = cold_and_warm(&site);
         let check = best(|| site.kgen(&["dist", "check"]));
         let each = |seconds: f64| seconds / number as f64 * 1e6;
         let (base_cold, base_warm) = *first.get_or_insert((each(cold.0), each(warm.0)));

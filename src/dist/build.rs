@@ -47,7 +47,7 @@ pub struct Report {
 /// A package that another one stands for.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Override {
-    /// The one that is not in the tree, and its source.
+    /// The one that is not in the tree: name, version, release and architecture.
     pub package: String,
     /// Its source.
     pub source: String,

@@ -6,7 +6,7 @@ use crate::dist::error::DistError;
 use crate::dist::package::Digested;
 use crate::dist::repodata::FOLDER;
 use crate::dist::repodata::list::is_inside;
-use crate::dist::repodata::read::digest;
+use crate::dist::repodata::read::is_of;
 use crate::source::open_below;
 
 /// The file that describes a tree, by its two names.
@@ -43,7 +43,7 @@ pub fn is_description(bytes: &[u8]) -> bool {
 pub fn is_there(tree: &Path, path: &str, wanted: &Digested) -> bool {
     let parts: Vec<&str> = path.split('/').collect();
     let opened = open_below(tree, &parts).ok().flatten();
-    opened.is_some_and(|(mut file, _)| digest(&wanted.kind, &mut file).is_ok_and(|found| found == wanted.value))
+    opened.is_some_and(|(mut file, _)| is_of(wanted, &mut file))
 }
 
 /// The description of a tree without what it says of the index, which is another in another tree. None where there is no

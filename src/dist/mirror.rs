@@ -13,9 +13,8 @@ use crate::dist::error::DistError;
 use crate::dist::fetch::{Fetcher, Refused, shown};
 use crate::dist::header::hexadecimal;
 use crate::dist::installer::{TREE_FILES, images, is_description};
-use crate::dist::package::Digested;
-use crate::dist::package::Package;
-use crate::dist::repodata::read::{Index, MAX_REPOMD_BYTES, Repository, digest};
+use crate::dist::package::{Digested, Package};
+use crate::dist::repodata::read::{Index, MAX_REPOMD_BYTES, Record, Repository, is_of};
 use crate::dist::repodata::{FOLDER, REPOMD};
 use crate::dist::transfer::{Wanted, fetch, small};
 use crate::dist::tree::{Exchanged, NewTree};
@@ -113,12 +112,12 @@ pub fn mirror(
     let repomd = small(fetcher, &repomd_url, MAX_REPOMD_BYTES).map_err(|refused| refused.of(&repomd_url))?;
     let index = Index::parse(&repomd, &shown(&repomd_url))?;
     tree.write(REPOMD, &repomd)?;
-    let metadata = index.records.iter().map(|record| Part {
+    let part = |record: &Record| Part {
         location: record.location.clone(),
         wanted: Wanted { url: url_of(&record.location), digest: record.digest.clone(), size: record.size },
-    });
+    };
+    let metadata: Vec<Part> = index.records.iter().map(part).collect();
     let fetching = Fetching { fetcher, parts: &parts, jobs: options.jobs, progress };
-    let metadata: Vec<Part> = metadata.collect();
     let here = kept_files(&before, &metadata);
     bring(&fetching, &tree, &metadata, &here, &mut report)?;
     let packages = Repository { tree: tree.path().to_path_buf(), index }.packages()?;
@@ -239,11 +238,10 @@ fn known_packages(before: &Path, wanted: &[Part], verify: bool) -> BTreeMap<Dige
     let described = |name: &&str| std::fs::read_to_string(before.join(name)).ok();
     let described = TREE_FILES.iter().find_map(described).unwrap_or_default();
     let images = images(&described).into_iter().map(|(path, digest)| (digest, path, None));
-    let sizes: BTreeMap<&Digested, Option<u64>> =
-        wanted.iter().map(|part| (&part.wanted.digest, part.wanted.size)).collect();
+    let asked: BTreeSet<&Digested> = wanted.iter().map(|part| &part.wanted.digest).collect();
     packages
         .chain(images)
-        .filter(|(digest, _, _)| sizes.contains_key(digest))
+        .filter(|(digest, _, _)| asked.contains(digest))
         .map(|(digest, location, size)| (digest, before.join(location), size))
         .filter(|(digest, path, size)| is_whole(path, *size) && (!verify || is_intact(path, digest)))
         .map(|(digest, path, _)| (digest, path))
@@ -251,8 +249,7 @@ fn known_packages(before: &Path, wanted: &[Part], verify: bool) -> BTreeMap<Dige
 }
 
 fn is_intact(path: &Path, wanted: &Digested) -> bool {
-    let opened = std::fs::File::open(path);
-    opened.and_then(|mut file| digest(&wanted.kind, &mut file)).is_ok_and(|found| found == wanted.value)
+    std::fs::File::open(path).is_ok_and(|mut file| is_of(wanted, &mut file))
 }
 
 fn is_whole(path: &Path, size: Option<u64>) -> bool {

@@ -53,10 +53,10 @@ impl<'p> Place<'p> {
 /// The architectures that a distribution is built for: what it says; else those of the hosts that have it or one that is
 /// built of it; else those of what it is built of.
 pub fn arches(inventory: &Inventory, name: &DistributionName, build: &Build) -> Vec<String> {
-    let family = derived(inventory, name);
-    let arches: BTreeSet<String> = match own_arches(inventory, name, build) {
-        own if !own.is_empty() && !build.arches.is_empty() => own,
-        _ => family.iter().flat_map(|name| arches_of(inventory, name)).collect(),
+    let arches: BTreeSet<String> = if build.arches.is_empty() {
+        derived(inventory, name).into_iter().flat_map(|name| arches_of(inventory, name)).collect()
+    } else {
+        own_arches(inventory, name, build)
     };
     if !arches.is_empty() {
         return arches.into_iter().collect();

@@ -4,14 +4,14 @@
 //! architecture the newest, or the newest several; of the same version the first source. Packages of a stream of
 //! modules are not compared: the stream decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::dist::header::Indexed;
 use crate::dist::modular::{Kept, artifact};
 use crate::dist::nevra::{Nevra, is_foreign, rank};
-use crate::inventory::distribution::{Build, Pin, any_fits};
+use crate::inventory::distribution::{Build, Pattern, Pin, any_fits};
 use crate::source::Span;
 
 /// A package that a source has.
@@ -178,7 +178,7 @@ fn pinned(
     (left, lost)
 }
 
-fn fits_version(pattern: &crate::inventory::distribution::Pattern, nevra: &Nevra) -> bool {
+fn fits_version(pattern: &Pattern, nevra: &Nevra) -> bool {
     let evr = &nevra.evr;
     let release = format!("{}-{}", evr.version, evr.release);
     [evr.version.to_string(), release.clone(), format!("{}:{release}", evr.epoch)].iter().any(|text| pattern.fits(text))
@@ -242,10 +242,8 @@ fn winner(candidates: &[Candidate], chosen: &[usize], loser: usize) -> Option<us
 /// A stream of which a package is missing cannot be installed. What no source has of source packages and of other
 /// architectures is not missed.
 fn missing_artifacts(candidates: &[Candidate], chosen: &[usize], kept: &Kept, selection: &mut Selection) {
-    let there: std::collections::BTreeSet<String> =
-        chosen.iter().map(|number| artifact(&candidates[*number].indexed.nevra)).collect();
-    let arches: std::collections::BTreeSet<&str> =
-        chosen.iter().map(|number| &*candidates[*number].indexed.nevra.arch).collect();
+    let there: BTreeSet<String> = chosen.iter().map(|number| artifact(&candidates[*number].indexed.nevra)).collect();
+    let arches: BTreeSet<&str> = chosen.iter().map(|number| &*candidates[*number].indexed.nevra.arch).collect();
     for (stream, artifacts) in &kept.streams {
         for artifact in artifacts.difference(&there) {
             if artifact.rsplit_once('.').is_some_and(|(_, arch)| arches.contains(arch)) {

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::dist::error::DistError;
-use crate::dist::fetch::{Fetcher, Refused, shown};
+use crate::dist::fetch::{Fetcher, Refused};
 use crate::dist::package::Digested;
 use crate::dist::repodata::bounded::MAX_OPEN_BYTES;
-use crate::dist::repodata::read::digest;
+use crate::dist::repodata::read::{digest, is_of};
 
 /// How often a file is asked for that does not come whole.
 const ATTEMPTS: u32 = 5;
@@ -41,7 +41,7 @@ impl Wanted {
 pub fn fetch(fetcher: &Fetcher, wanted: &Wanted, parts: &Path, got: &dyn Fn(u64)) -> Result<PathBuf, DistError> {
     let kept = wanted.kept(parts);
     if let Ok(mut file) = File::open(&kept) {
-        if digest(&wanted.digest.kind, &mut file).is_ok_and(|found| found == wanted.digest.value) {
+        if is_of(&wanted.digest, &mut file) {
             return Ok(kept);
         }
         std::fs::remove_file(&kept).map_err(|error| DistError::file("remove", &kept, error))?;
@@ -102,13 +102,9 @@ fn attempt_once(
         return Ok(Ok(()));
     }
     std::fs::remove_file(part).map_err(failed)?;
-    let message = format!("its checksum is not the one that the metadata of {} has", shown(&wanted.url));
+    let message = "its checksum is not the one that the metadata has".to_owned();
     // What was taken up may have been of another file of the same name.
-    Ok(Err(if start > 0 {
-        Refused::Passing(message)
-    } else {
-        Refused::Lasting("its checksum is not the one that the metadata has".to_owned())
-    }))
+    Ok(Err(if start > 0 { Refused::Passing(message) } else { Refused::Lasting(message) }))
 }
 
 /// Fetches a small file whole, asking again where that may help.

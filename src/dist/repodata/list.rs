@@ -17,6 +17,7 @@ use crate::dist::repodata::sound;
 
 /// What is said where a checksum is none that is trusted.
 pub const UNTRUSTED: &str = "it has a checksum that is none, or of a kind that is not trusted; sha256 is";
+
 /// Whether a path stays in the tree: metadata comes from anybody.
 pub fn is_inside(path: &str) -> bool {
     let part = |part: &str| !part.is_empty() && part != "." && part != ".." && part.len() <= 255;

@@ -211,6 +211,11 @@ fn text_of(open: &mut dyn io::BufRead) -> Result<String, String> {
     io::Read::read_to_string(open, &mut text).map(|_| text).map_err(|error| error.to_string())
 }
 
+/// Whether all that is read has a checksum.
+pub fn is_of(wanted: &Digested, bytes: &mut dyn Read) -> bool {
+    digest(&wanted.kind, bytes).is_ok_and(|found| found == wanted.value)
+}
+
 /// The checksum of all that is read.
 ///
 /// # Errors
