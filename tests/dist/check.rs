@@ -356,3 +356,17 @@ fn a_difference_of_two_builds_tells_which_hosts_install_it() {
         .says(2, &["`nowhere` is neither a distribution of the inventory nor a directory with `repodata/repomd.xml`"]);
     site.dist(&["diff", "el9", "--format", "json"]).says(4, &["\"kind\": \"upgraded\"", "\"hosts\": ["]);
 }
+
+#[test]
+fn a_fault_of_the_inventory_is_told_once() {
+    let site = site(&[("app-1-1.x86_64", &[])], &["app"]);
+    let path = site.at("cluster.toml");
+    let inventory = std::fs::read_to_string(&path).unwrap();
+    // No server is there to boot from.
+    std::fs::write(&path, inventory.replacen("[hosts.c0]", "[hosts.c0]\nboot = \"install\"", 1)).unwrap();
+    let tree = site.tree().display().to_string();
+    for arguments in [&["diff", &tree, "el9"][..], &["check", "el9"], &["list", "c0"], &["build"]] {
+        let run = site.dist(arguments);
+        assert_eq!(run.err.matches("has the boot action `install`").count(), 1, "{arguments:?} {run:#?}");
+    }
+}

@@ -24,7 +24,7 @@ pub fn run(session: &mut Session, arguments: &DistBuild) -> Result<(), Failure> 
     let directory = session.directory.clone();
     let (mut reports, mut failures) = (Vec::new(), Vec::new());
     for name in chosen(&site.inventory, &arguments.names)? {
-        let Some(place) = place(&site, &directory, name) else { continue };
+        let Some(place) = place(&site.inventory, &directory, name) else { continue };
         match of_one(session, place, &site.inventory, arguments.arch.as_deref()) {
             Ok(found) => reports.extend(found),
             // Others may be built of what is there.

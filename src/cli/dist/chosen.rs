@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::session::{Failure, Site};
+use crate::cli::session::Failure;
 use crate::dist::place::{Place, derived, in_order};
 use crate::inventory::Inventory;
 use crate::inventory::action::Distribution;
@@ -39,6 +39,6 @@ fn no_sources(name: &str, found: &Distribution) -> Result<(), Failure> {
 }
 
 /// Where a distribution of the inventory is built.
-pub fn place<'p>(site: &'p Site, directory: &'p Path, name: &'p DistributionName) -> Option<Place<'p>> {
-    Place::of(directory, name, site.inventory.distributions.get(name.as_str())?)
+pub fn place<'p>(inventory: &'p Inventory, directory: &'p Path, name: &'p DistributionName) -> Option<Place<'p>> {
+    Place::of(directory, name, inventory.distributions.get(name.as_str())?)
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cli::args::dist::DistDiff;
 use crate::cli::args::printed::Format;
 use crate::cli::dist::chosen::{chosen, place};
-use crate::cli::session::{Failure, Session, Site};
+use crate::cli::session::{Failure, Session};
 use crate::cli::table::on_one_line;
 use crate::diagnostic::Diagnostics;
 use crate::dist::check::{Group, files_asked, groups, resolve};
@@ -21,6 +21,7 @@ use crate::dist::repodata::read::Repository;
 use crate::dist::tree::previous;
 use crate::dist::universe::Universe;
 use crate::generation::{Generation, counted};
+use crate::inventory::Inventory;
 use crate::name::{DistributionName, HostName};
 
 /// One side of the comparison: its trees, by architecture; one tree has none of its own.
@@ -49,18 +50,17 @@ struct Reaching {
 
 /// Compares two trees, and tells which hosts install what differs.
 pub fn run(session: &mut Session, arguments: &DistDiff) -> Result<(), Failure> {
-    let site = session.site()?;
-    session.stop_on_errors()?;
-    let directory = session.directory.clone();
-    let (before, after) = match &arguments.after {
-        Some(after) => (side(&site, &directory, &arguments.before)?, side(&site, &directory, after)?),
-        None => before_and_now(&site, &directory, &arguments.before)?,
-    };
-    let mut compared = Vec::new();
     let generation = session.generation(&[])?;
     session.stop_on_errors()?;
+    let inventory = &generation.inventory;
+    let directory = session.directory.clone();
+    let (before, after) = match &arguments.after {
+        Some(after) => (side(inventory, &directory, &arguments.before)?, side(inventory, &directory, after)?),
+        None => before_and_now(inventory, &directory, &arguments.before)?,
+    };
+    let mut compared = Vec::new();
     let distributions = before.distribution.into_iter().chain(after.distribution);
-    let distributions: BTreeSet<_> = distributions.flat_map(|name| derived(&site.inventory, name)).collect();
+    let distributions: BTreeSet<_> = distributions.flat_map(|name| derived(inventory, name)).collect();
     for (arch, old, new) in pairs(&before, &after)? {
         let changes = compare(&packages(old)?, &packages(new)?);
         let reach = reach(&generation, &distributions, &arch, [old, new])?;
@@ -81,8 +81,8 @@ pub fn run(session: &mut Session, arguments: &DistDiff) -> Result<(), Failure> {
 }
 
 /// A distribution before its last build, and as it is.
-fn before_and_now<'s>(site: &'s Site, directory: &Path, name: &str) -> Result<(Side<'s>, Side<'s>), Failure> {
-    let after = side(site, directory, name)?;
+fn before_and_now<'s>(inventory: &'s Inventory, directory: &Path, name: &str) -> Result<(Side<'s>, Side<'s>), Failure> {
+    let after = side(inventory, directory, name)?;
     let mut trees = BTreeMap::new();
     for (arch, tree) in &after.trees {
         let Some(old) = previous(tree) else { continue };
@@ -97,11 +97,11 @@ fn before_and_now<'s>(site: &'s Site, directory: &Path, name: &str) -> Result<(S
 }
 
 /// The trees of a distribution, or a directory with one.
-fn side<'s>(site: &'s Site, directory: &Path, name: &str) -> Result<Side<'s>, Failure> {
-    if let Some((known, _)) = site.inventory.distributions.get_key_value(name) {
-        chosen(&site.inventory, &[name.to_owned()])?;
-        let Some(place) = place(site, directory, known) else { return Err(Failure::Faults) };
-        let trees = arches(&site.inventory, known, place.build).into_iter().map(|arch| {
+fn side<'s>(inventory: &'s Inventory, directory: &Path, name: &str) -> Result<Side<'s>, Failure> {
+    if let Some((known, _)) = inventory.distributions.get_key_value(name) {
+        chosen(inventory, &[name.to_owned()])?;
+        let Some(place) = place(inventory, directory, known) else { return Err(Failure::Faults) };
+        let trees = arches(inventory, known, place.build).into_iter().map(|arch| {
             let tree = place.tree(&arch);
             (arch, tree)
         });

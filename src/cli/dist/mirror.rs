@@ -27,7 +27,7 @@ pub fn run(session: &mut Session, arguments: &DistMirror) -> Result<(), Failure>
     let options = Options { delete: arguments.delete, verify: arguments.verify, jobs: arguments.jobs.into() };
     let (mut reports, mut failures) = (Vec::new(), Vec::new());
     for name in chosen(&site.inventory, &arguments.names)? {
-        let Some(place) = place(&site, &directory, name) else { continue };
+        let Some(place) = place(&site.inventory, &directory, name) else { continue };
         for (source, repository) in repositories(place, &site.inventory, arguments.source.as_deref()) {
             let watched = Watched::new(format!("{name} {source}"), session.progress());
             let done = mirror(&repository, options, &fetcher, &|progress| watched.tell(progress));
