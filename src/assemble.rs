@@ -36,6 +36,8 @@ pub struct Means<'m> {
     pub handing: Handing,
     /// How far the site may reach into this machine.
     pub reach: Reach,
+    /// Whether kickstarts report also if the inventory does not say so: the generation before did.
+    pub keeps_reports: bool,
 }
 
 /// A generation, and what its machines do when they boot.
@@ -45,6 +47,8 @@ pub struct Assembled {
     pub generation: Generation,
     /// What every machine does at its next boot; none where the site does not say where its server is.
     pub plan: Option<BootPlan>,
+    /// Whether the inventory itself says that kickstarts report.
+    pub declares_report: bool,
 }
 
 /// Reads, compiles and checks a revision. `None` where something is wrong that leaves nothing to be checked; all that
@@ -58,30 +62,36 @@ pub fn assemble(
     sources: &mut Arc<Sources>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Assembled>, SourceError> {
-    let secrets = |inventory: &Inventory, diagnostics: &mut Diagnostics| {
+    let mut declares_report = false;
+    let prepare = |inventory: &mut Inventory, diagnostics: &mut Diagnostics| {
+        declares_report = inventory.reports();
+        if means.keeps_reports {
+            inventory.serve.get_or_insert_default().report = true;
+        }
         check_served(inventory, means, diagnostics);
         read_secrets(inventory, means, diagnostics)
     };
-    let made = generation(revision, means.runner, secrets, sources, diagnostics)?;
+    let made = generation(revision, means.runner, prepare, sources, diagnostics)?;
     let Some(generation) = made else { return Ok(None) };
     let plan = boot_plan(&generation, means, diagnostics)?;
-    Ok(Some(Assembled { generation, plan }))
+    Ok(Some(Assembled { generation, plan, declares_report }))
 }
 
-/// Reads and compiles a revision, and fills in every host; `secrets` gives the texts of those that the inventory names.
+/// Reads and compiles a revision, and fills in every host; `prepare` gives the texts of the secrets that the inventory
+/// names, and may change it before it is compiled.
 fn generation(
     revision: &Revision,
     runner: Runner,
-    secrets: impl FnOnce(&Inventory, &mut Diagnostics) -> Result<Secrets, SourceError>,
+    prepare: impl FnOnce(&mut Inventory, &mut Diagnostics) -> Result<Secrets, SourceError>,
     sources: &mut Arc<Sources>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Generation>, SourceError> {
     let mut read = Sources::default();
     let made = read_both(revision, &mut read, diagnostics);
     *sources = Arc::new(read);
-    let Some((inventory, description)) = made? else { return Ok(None) };
+    let Some((mut inventory, description)) = made? else { return Ok(None) };
+    let secrets = prepare(&mut inventory, diagnostics)?;
     let inventory = Arc::new(inventory);
-    let secrets = secrets(&inventory, diagnostics)?;
     let input = Input { sources, runner, language: inventory.language, hosts: None };
     let generation = compile(Arc::new(description), inventory, secrets, input, diagnostics);
     check_hosts(&generation, diagnostics);
@@ -99,7 +109,7 @@ pub fn assemble_shown(
     sources: &mut Arc<Sources>,
     diagnostics: &mut Diagnostics,
 ) -> Result<Option<Assembled>, SourceError> {
-    let names = |inventory: &Inventory, _: &mut Diagnostics| {
+    let names = |inventory: &mut Inventory, _: &mut Diagnostics| {
         let mut secrets = Secrets::default();
         secrets_of(inventory).keys().for_each(|name| secrets.insert(*name, Value::secret(name).shown()));
         Ok(secrets)
@@ -107,7 +117,8 @@ pub fn assemble_shown(
     let made = generation(revision, runner, names, sources, diagnostics)?;
     let Some(generation) = made else { return Ok(None) };
     let plan = BootPlan::new(&generation.inventory, Handing::Files, diagnostics);
-    Ok(Some(Assembled { generation, plan }))
+    let declares_report = generation.inventory.reports();
+    Ok(Some(Assembled { generation, plan, declares_report }))
 }
 
 fn read_both(

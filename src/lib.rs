@@ -100,6 +100,7 @@ pub mod graph;
 pub mod inventory;
 pub mod lint;
 pub mod name;
+pub mod nodeset;
 pub mod picture;
 pub mod profile;
 pub mod readers;

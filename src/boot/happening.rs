@@ -3,7 +3,7 @@
 use crate::boot::token::Token;
 use crate::name::ActionName;
 
-/// Milliseconds since 1970.
+/// Milliseconds since 1970 by the clock of the state, which never goes back: see [`crate::store::clock`].
 pub type Time = u64;
 
 /// What bounds builds.
@@ -15,15 +15,43 @@ pub struct Limits {
     pub attempts: u32,
 }
 
+/// The boot action that a generation names for a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// The action.
+    pub action: ActionName,
+    /// Whether it installs the machine with its kickstart, and so may destroy what is on its disks.
+    pub builds: bool,
+}
+
 /// What is seen, or ordered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happening {
-    /// An operator orders an action, or that the inventory decides.
+    /// An operator orders an action.
     Ordered {
         /// The action.
-        action: Option<ActionName>,
+        action: ActionName,
         /// Who.
         by: String,
+    },
+    /// An operator takes back what was ordered: the inventory decides again, which arms nobody.
+    Released {
+        /// What the inventory names.
+        declared: Declared,
+        /// Who.
+        by: String,
+    },
+    /// An operator lets a host that waits do what the inventory names.
+    Adopted {
+        /// What the inventory names.
+        declared: Declared,
+        /// Who.
+        by: String,
+    },
+    /// Somebody's order was refused; nothing changes but the list of events.
+    Refused {
+        /// The sentence for the list.
+        why: String,
     },
     /// The machine got its boot script.
     Script(Served),
@@ -33,27 +61,22 @@ pub enum Happening {
     Kickstart {
         /// Whether it installs with it; else it runs from memory.
         builds: bool,
-        /// What it is to do, as who answered it saw it.
+        /// What it is to do, as the request that served it saw it.
         told: Told,
     },
     /// The machine reports how far it is.
     Progress {
         /// One line.
         text: String,
-        /// What it has to prove that it is of this build.
+        /// Proves that the report is of this build.
         token: Token,
     },
     /// The machine reports that it is installed.
     Success {
         /// The action that the inventory names for it now.
         declared: ActionName,
-        /// What it has to prove that it is of this build.
+        /// Proves that the report is of this build.
         token: Token,
-    },
-    /// A generation was taken in which the inventory names this action for it.
-    Taken {
-        /// The action.
-        declared: ActionName,
     },
 }
 
@@ -62,8 +85,8 @@ pub enum Happening {
 pub struct Told {
     /// The action.
     pub action: ActionName,
-    /// What the inventory says.
-    pub declared: ActionName,
+    /// What the inventory names.
+    pub declared: Declared,
 }
 
 /// What a boot script tells the machine to do.

@@ -6,7 +6,11 @@
 pub mod fill;
 pub mod fit;
 pub mod happening;
+pub mod machine;
+pub mod matching;
+pub mod order;
 pub mod state;
+pub mod taking;
 pub mod token;
 
 use std::net::Ipv4Addr;
@@ -97,6 +101,11 @@ impl BootEntry {
         }
         self
     }
+}
+
+/// Whether an entry installs a machine with its kickstart: what it does may destroy what is on the machine's disks.
+pub fn builds(inventory: &Inventory, entry: &BootEntry) -> bool {
+    entry.has_token() && inventory.actions.get(&entry.action).is_some_and(|action| action.way == Way::Kernel)
 }
 
 /// Whether a host runs from a root that it shares.

@@ -1,140 +1,85 @@
 //! Where a host is between being told to install and running: what was ordered, what it was seen to do, what that means
-//! for its next boot. Pure: who calls brings the time and the chance.
+//! for its next boot. Pure: the caller brings the time and the chance.
 //!
 //! ```text
 //! armed --script--> script served --kickstart--> kickstart fetched --progress--> installing --success--> installed
 //!   ^                     |  ^_______________________|___________________________|  (it booted again)         |
 //!   |                     `--> failed, after too many attempts                        its own disk --> local <-'
-//!   `--- an operator orders an action, or the inventory names another one
+//!   `--- an order: a person's, or a commit that names another action for this machine
 //! ```
 //!
-//! Nothing but a success that carries the token of the build ends an order, and a host whose order has ended boots from
-//! its own disk until somebody orders something: no host installs itself twice by itself.
+//! Nothing builds without an order on the disk, and a success that carries the token of the build ends it: no machine
+//! installs itself twice by itself. What the inventory names is an order only where [`crate::boot::taking`] says so.
+//! Without one, a host whose action builds boots from its own disk, and waits.
 
-use std::fmt;
-
-use crate::boot::happening::{Happening, Limits, Served, Time, Told};
+use crate::boot::happening::{Declared, Happening, Limits, Served, Time, Told};
+use crate::boot::machine::Identities;
+use crate::boot::order::{BootState, Hold, Order};
 use crate::boot::token::{Token, TokenFault};
 use crate::inventory::action;
 use crate::name::ActionName;
 
-/// What a host was last seen to do about its order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum BootState {
-    /// Nothing was ordered that is to be waited for, and nothing was seen.
-    #[default]
-    Idle,
-    /// An action was ordered; the host has not asked yet.
-    Armed,
-    /// It has its boot script.
-    ScriptServed,
-    /// It has its kickstart.
-    KickstartFetched,
-    /// It reports progress.
-    Installing,
-    /// It reported success.
-    Installed,
-    /// It was told to boot from its own disk.
-    Local,
-    /// It began too often without reporting success.
-    Failed,
-}
-
-impl BootState {
-    /// All of them, in order.
-    pub const ALL: [BootState; 8] = [
-        Self::Idle,
-        Self::Armed,
-        Self::ScriptServed,
-        Self::KickstartFetched,
-        Self::Installing,
-        Self::Installed,
-        Self::Local,
-        Self::Failed,
-    ];
-
-    /// The word for it, as the API and the store have it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Idle => "idle",
-            Self::Armed => "armed",
-            Self::ScriptServed => "script-served",
-            Self::KickstartFetched => "kickstart-fetched",
-            Self::Installing => "installing",
-            Self::Installed => "installed",
-            Self::Local => "local",
-            Self::Failed => "failed",
-        }
-    }
-
-    /// The state of this word.
-    pub fn named(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.word() == word)
-    }
-
-    /// Whether a machine is on its way, and stuck if nothing is heard of it for long.
-    pub fn is_under_way(self) -> bool {
-        matches!(self, Self::ScriptServed | Self::KickstartFetched | Self::Installing)
-    }
-}
-
-impl fmt::Display for BootState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.word())
-    }
-}
-
-/// Who decides what a host does at its next boot.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Order {
-    /// The inventory.
-    #[default]
-    Declared,
-    /// An operator.
-    Action(ActionName),
-    /// Nobody any more: what was ordered is done, while the inventory named this action.
-    Done(ActionName),
-}
-
-/// All that is known of a host at run time.
+/// All that is known of a machine at run time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     /// What it is to do.
     pub order: Order,
+    /// What keeps it from that.
+    pub hold: Hold,
     /// What it was last seen to do.
     pub state: BootState,
     /// Since when.
     pub since: Time,
     /// The number of its builds so far.
     pub build: u32,
-    /// That of its last build.
+    /// The token of its last build.
     pub token: Option<Token>,
-    /// When that ends.
+    /// When the token ends.
     pub expires: Time,
     /// How often the build began.
     pub attempts: u32,
-    /// What it reported last, and when something of it was last seen.
+    /// The last event, in words.
     pub last: String,
-    /// When.
+    /// When that was.
     pub last_at: Time,
+    /// What the machine is known by.
+    pub machine: Identities,
+    /// What machines of this record were known by before.
+    pub former: Identities,
+    /// What the generation that was taken last names; `None` if the host is not in it.
+    pub declared: Option<Declared>,
+    /// Whether the inventory protects it from orders.
+    pub protect: bool,
+    /// When it last reported success.
+    pub success: Option<Time>,
 }
 
 /// Within how many milliseconds two fetches of a kickstart are of the same installation.
-const SAME_FETCH: Time = 60_000;
+pub const SAME_FETCH: Time = 60_000;
 
 impl Record {
-    /// What the host does at its next boot, if the inventory says `declared`.
-    pub fn next(&self, declared: &ActionName) -> ActionName {
-        match (&self.order, self.state) {
-            (Order::Done(_), _) | (_, BootState::Failed) => action::local(),
-            (Order::Action(action), _) => action.clone(),
-            (Order::Declared, _) => declared.clone(),
+    /// What the host does at its next boot, if the generation that it gets names `declared`.
+    pub fn next(&self, declared: &Declared) -> ActionName {
+        if self.state == BootState::Failed || matches!(self.hold, Hold::Doubtful(_)) {
+            return action::local();
+        }
+        match &self.order {
+            Order::Done(_) => action::local(),
+            Order::Action(action) => action.clone(),
+            Order::Inventory(action) if *action == declared.action => action.clone(),
+            // Nobody ordered this.
+            _ if declared.builds => action::local(),
+            _ => declared.action.clone(),
         }
     }
 
-    /// The state as people see it: who is to install itself by the inventory's word is armed.
-    pub fn shown(&self, builds: bool) -> BootState {
-        if self.state == BootState::Idle && builds { BootState::Armed } else { self.state }
+    /// The state as people see it.
+    pub fn shown(&self) -> BootState {
+        match self.hold {
+            Hold::Free => self.state,
+            Hold::Waiting(_) => BootState::Waiting,
+            Hold::Doubtful(_) => BootState::Doubtful,
+        }
     }
 
     /// Whether the token can be given to the machine with one more script: it lasts for another build.
@@ -142,11 +87,20 @@ impl Record {
         self.token.is_some() && self.expires.saturating_sub(now) > limits.token / 2
     }
 
-    /// What the record is after something happened; none where nothing changes.
+    /// What the record is after something happened; `None` if nothing changes.
     #[must_use]
     pub fn after(&self, happening: &Happening, now: Time, limits: Limits) -> Option<Record> {
         match happening {
-            Happening::Ordered { action, by } => Some(self.ordered(action.as_ref(), by, now)),
+            Happening::Ordered { action, by } => {
+                Some(self.armed(Order::Action(action.clone()), format!("{by} ordered {action}"), now))
+            }
+            Happening::Released { declared, by } => Some(self.released(declared, by, now)),
+            Happening::Adopted { declared, by } => {
+                let waits = declared.builds && matches!(self.hold, Hold::Waiting(_));
+                let last = format!("{by} adopted it: {}", declared.action);
+                waits.then(|| self.armed(Order::Inventory(declared.action.clone()), last, now))
+            }
+            Happening::Refused { why } => Some(Record { last: why.clone(), ..self.clone() }),
             Happening::Script(served) => self.is_so(&served.told).then(|| self.served(served, now, limits)).flatten(),
             Happening::Token(token) => {
                 (!self.has_fresh_token(now, limits)).then(|| self.with_token(*token, now, limits))
@@ -154,48 +108,71 @@ impl Record {
             Happening::Kickstart { builds, told } => {
                 self.is_so(told).then(|| self.fetched(*builds, now, limits)).flatten()
             }
-            Happening::Progress { text, token } => {
-                self.is_of_build(token, now).then(|| self.progressed(text, now, limits))
-            }
-            Happening::Success { declared, token } => self.is_of_build(token, now).then(|| Record {
-                order: Order::Done(declared.clone()),
-                last: "success".to_owned(),
-                expires: 0,
-                ..self.moved(BootState::Installed, now)
-            }),
-            Happening::Taken { declared } => {
-                let other = matches!(&self.order, Order::Done(then) if then != declared);
-                other.then(|| Record {
-                    order: Order::Declared,
-                    last: format!("the inventory says {declared} now"),
-                    token: None,
-                    expires: 0,
-                    attempts: 0,
-                    ..self.moved(BootState::Idle, now)
-                })
+            Happening::Progress { text, token } => self.is_of_build(token).then(|| self.progressed(text, now, limits)),
+            Happening::Success { declared, token } => {
+                (self.is_of_build(token) && self.state != BootState::Installed).then(|| self.succeeded(declared, now))
             }
         }
     }
 
-    /// Whether a report is of the build that is under way: somebody may have ordered something else meanwhile.
-    fn is_of_build(&self, token: &Token, now: Time) -> bool {
-        !matches!(self.order, Order::Done(_)) && self.accepts(token, now).is_ok()
+    /// Whether a report is of the build that is under way: somebody may have ordered something else meanwhile. When the
+    /// token was given does not count: the clock of the server may have been set, and the machine is still the same.
+    pub fn is_of_build(&self, token: &Token) -> bool {
+        !matches!(self.order, Order::Done(_)) && self.token.is_some_and(|own| own.is(token))
     }
 
-    fn moved(&self, state: BootState, now: Time) -> Record {
+    /// A success ends what was ordered, also if the order was taken back while the machine installed.
+    fn succeeded(&self, declared: &ActionName, now: Time) -> Record {
+        let waits = matches!(self.hold, Hold::Waiting(_));
+        let order =
+            if waits || self.order.open().is_some() { Order::Done(declared.clone()) } else { self.order.clone() };
+        Record {
+            order,
+            hold: if waits { Hold::Free } else { self.hold.clone() },
+            last: "success".to_owned(),
+            expires: 0,
+            success: Some(now),
+            ..self.moved(BootState::Installed, now)
+        }
+    }
+
+    pub(super) fn moved(&self, state: BootState, now: Time) -> Record {
         let since = if state == self.state { self.since } else { now };
         Record { state, since, last_at: now, ..self.clone() }
     }
 
-    fn ordered(&self, action: Option<&ActionName>, by: &str, now: Time) -> Record {
-        let order = action.map_or(Order::Declared, |action| Order::Action(action.clone()));
-        let state = if action.is_some() { BootState::Armed } else { BootState::Idle };
-        let last = match action {
-            Some(action) => format!("{by} ordered {action}"),
-            None => format!("{by} left it to the inventory"),
+    /// Armed since now, also if it was before.
+    pub(super) fn armed(&self, order: Order, last: String, now: Time) -> Record {
+        let hold = Hold::Free;
+        Record {
+            order,
+            hold,
+            last,
+            token: None,
+            attempts: 0,
+            expires: 0,
+            since: now,
+            ..self.moved(BootState::Armed, now)
+        }
+    }
+
+    fn released(&self, declared: &Declared, by: &str, now: Time) -> Record {
+        let last = format!("{by} left it to the inventory");
+        let free =
+            Record { last, token: None, expires: 0, attempts: 0, since: now, ..self.moved(BootState::Idle, now) };
+        free.without_order(declared, "the inventory's action was not ordered again")
+    }
+
+    /// The same without an order: what does not build is done, a machine that is installed stays so, and any other
+    /// waits.
+    #[must_use]
+    pub(super) fn without_order(&self, declared: &Declared, why: &str) -> Record {
+        let (order, hold) = match (declared.builds, self.success) {
+            (false, _) => (Order::Declared, Hold::Free),
+            (true, Some(_)) => (Order::Done(declared.action.clone()), Hold::Free),
+            (true, None) => (Order::Declared, Hold::Waiting(why.to_owned())),
         };
-        // The same state anew: it is armed since now.
-        Record { order, last, token: None, expires: 0, attempts: 0, since: now, ..self.moved(state, now) }
+        Record { order, hold, ..self.clone() }
     }
 
     /// Whether what a machine is told is still what it is to do.
@@ -250,7 +227,7 @@ impl Record {
 }
 
 impl Record {
-    /// Whether this token is the one of the host's build.
+    /// Whether this token opens the kickstart of the host's build.
     ///
     /// # Errors
     /// It is another, or has ended.
@@ -274,8 +251,21 @@ mod tests {
         ActionName::new(name).unwrap()
     }
 
+    fn install() -> Declared {
+        Declared { action: action("install"), builds: true }
+    }
+
+    fn ordered(name: &str) -> Happening {
+        Happening::Ordered { action: action(name), by: "me".into() }
+    }
+
+    /// A machine that was ordered to install.
+    fn armed() -> Record {
+        Record::default().after(&ordered("install"), 5, LIMITS).unwrap()
+    }
+
     fn told(action: &str) -> Told {
-        Told { action: self::action(action), declared: self::action("install") }
+        Told { action: self::action(action), declared: install() }
     }
 
     fn script(bits: u8) -> Happening {
@@ -303,28 +293,55 @@ mod tests {
         happenings.iter().fold((start, record), step).1
     }
 
+    fn success(bits: u8) -> Happening {
+        Happening::Success { declared: action("install"), token: Token::new([bits; 16]) }
+    }
+
     #[test]
     fn a_host_that_reports_success_boots_from_its_disk_until_somebody_orders_something() {
-        let install = action("install");
-        let kickstart = kickstart();
-        let success = Happening::Success { declared: install.clone(), token: Token::new([1; 16]) };
-        let build = [script(1), kickstart, progress(1), success.clone()];
-        let record = through(Record::default(), &build, 10);
-        assert_eq!((record.state, record.next(&install)), (BootState::Installed, action("local")));
-        assert_eq!(record.after(&success, 99, LIMITS), None);
+        let record = through(armed(), &[script(1), kickstart(), progress(1), success(1)], 10);
+        assert_eq!((record.state, record.next(&install())), (BootState::Installed, action("local")));
+        assert_eq!((record.after(&success(1), 99, LIMITS), record.success), (None, Some(40)));
         let record = through(record, &[disk()], 100);
-        assert_eq!((record.state, record.next(&install)), (BootState::Local, action("local")));
-        let same = Happening::Taken { declared: install.clone() };
-        assert_eq!(record.after(&same, 200, LIMITS), None);
-        let ordered = Happening::Ordered { action: Some(install.clone()), by: "me".into() };
-        let record = through(record, &[ordered], 200);
-        assert_eq!((record.state, record.next(&action("local")), record.token), (BootState::Armed, install, None));
+        assert_eq!((record.state, record.next(&install())), (BootState::Local, action("local")));
+        let record = through(record, &[ordered("install")], 200);
+        let rescue = Declared { action: action("rescue"), builds: false };
+        assert_eq!((record.state, record.next(&rescue), record.token), (BootState::Armed, action("install"), None));
+    }
+
+    #[test]
+    fn what_the_inventory_names_builds_nothing_without_an_order() {
+        let rescue = Declared { action: action("rescue"), builds: false };
+        assert_eq!(Record::default().next(&install()), action("local"));
+        assert_eq!(Record::default().next(&rescue), action("rescue"));
+        let ordered = Record { order: Order::Inventory(action("install")), ..Record::default() };
+        let again = Declared { action: action("again"), builds: true };
+        let next = [&install(), &again, &rescue].map(|declared| ordered.next(declared));
+        assert_eq!(next, [action("install"), action("local"), action("rescue")], "a pin or a rollback orders nothing");
+        let doubtful = Record { hold: Hold::Doubtful("c1".into()), ..armed() };
+        assert_eq!(doubtful.next(&rescue), action("local"));
+    }
+
+    #[test]
+    fn an_order_that_is_taken_back_arms_nobody() {
+        let released = Happening::Released { declared: install(), by: "me".into() };
+        let new = through(armed(), std::slice::from_ref(&released), 20);
+        assert_eq!((new.shown(), new.next(&install())), (BootState::Waiting, action("local")));
+        let adopted = Happening::Adopted { declared: install(), by: "me".into() };
+        let adopted_now = through(new, std::slice::from_ref(&adopted), 30);
+        assert_eq!((adopted_now.shown(), adopted_now.next(&install())), (BootState::Armed, action("install")));
+        let installed = through(armed(), &[script(1), success(1), ordered("rescue"), released], 10);
+        assert_eq!(
+            (installed.order.clone(), installed.next(&install())),
+            (Order::Done(action("install")), action("local"))
+        );
+        assert_eq!(installed.after(&adopted, 90, LIMITS), None, "it does not wait");
     }
 
     #[test]
     fn a_host_whose_loader_brings_no_token_is_left_alone_too() {
         let kickstart = kickstart();
-        let twice = through(Record::default(), &[kickstart.clone(), kickstart.clone()], 10);
+        let twice = through(armed(), &[kickstart.clone(), kickstart.clone()], 10);
         assert_eq!((twice.state, twice.attempts), (BootState::KickstartFetched, 1));
         let again = through(twice, std::slice::from_ref(&kickstart), 10 + SAME_FETCH * 2);
         assert_eq!((again.state, again.attempts), (BootState::KickstartFetched, 2));
@@ -335,17 +352,15 @@ mod tests {
     #[test]
     fn the_token_of_a_build_that_is_done_ends_for_good() {
         let token = Token::new([1; 16]);
-        let success = Happening::Success { declared: action("install"), token };
-        let done = through(Record::default(), &[script(1), success], 10);
+        let done = through(armed(), &[script(1), success(1)], 10);
         assert_eq!(done.accepts(&token, 30), Err(TokenFault::Expired));
-        let other = through(done, &[Happening::Taken { declared: action("again") }], 40);
+        let other = through(done, &[ordered("again")], 40);
         assert_eq!((other.token, other.accepts(&token, 50)), (None, Err(TokenFault::Wrong)));
     }
 
     #[test]
     fn what_a_machine_is_told_while_somebody_orders_something_else_does_not_count() {
-        let ordered = Happening::Ordered { action: Some(action("local")), by: "me".into() };
-        let record = through(Record::default(), &[ordered], 10);
+        let record = through(Record::default(), &[ordered("local")], 10);
         assert_eq!(record.after(&script(1), 20, LIMITS), None);
         assert_eq!(record.after(&kickstart(), 20, LIMITS), None);
         assert_eq!(through(record, &[disk()], 20).state, BootState::Local);
@@ -353,36 +368,34 @@ mod tests {
 
     #[test]
     fn a_report_of_another_build_changes_nothing() {
-        let record = through(Record::default(), &[script(1), progress(1)], 10);
-        let ordered = Happening::Ordered { action: Some(action("install")), by: "me".into() };
-        let again = through(record, &[ordered], 50);
+        let again = through(armed(), &[script(1), progress(1), ordered("install")], 10);
         for bits in [1, 2] {
             assert_eq!(again.after(&progress(bits), 60, LIMITS), None);
-            let success = Happening::Success { declared: action("install"), token: Token::new([bits; 16]) };
-            assert_eq!(again.after(&success, 60, LIMITS), None);
+            assert_eq!(again.after(&success(bits), 60, LIMITS), None);
         }
     }
 
     #[test]
-    fn another_word_in_the_inventory_is_an_order_too() {
-        let done = Record { order: Order::Done(action("install")), state: BootState::Local, ..Record::default() };
-        let record = through(done, &[Happening::Taken { declared: action("local") }], 5);
-        assert_eq!((record.order.clone(), record.state), (Order::Declared, BootState::Idle));
-        assert_eq!(record.next(&action("install")), action("install"));
+    fn reports_of_the_current_build_count_after_the_time_of_its_token() {
+        let record = through(armed(), &[script(1)], 10);
+        let years = 800_000_000_000;
+        assert_eq!(record.accepts(&Token::new([1; 16]), years), Err(TokenFault::Expired), "it opens no kickstart");
+        let later = record.after(&progress(1), years, LIMITS).unwrap();
+        assert_eq!(later.after(&success(1), years * 2, LIMITS).unwrap().state, BootState::Installed);
     }
 
     #[test]
     fn a_host_that_never_succeeds_is_left_alone_after_some_attempts() {
         let round = [script(1), kickstart()];
-        let record = through(Record::default(), &[&round[..], &round[..], &round[..1]].concat(), 10);
+        let record = through(armed(), &[&round[..], &round[..], &round[..1]].concat(), 10);
         assert_eq!((record.state, record.attempts), (BootState::Failed, 2));
-        assert_eq!(record.next(&action("install")), action("local"));
+        assert_eq!(record.next(&install()), action("local"));
         assert_eq!(through(record, &[disk()], 500).state, BootState::Failed);
     }
 
     #[test]
     fn a_token_is_kept_while_it_lasts_and_progress_makes_it_last_longer() {
-        let record = through(Record::default(), &[script(1), script(2)], 10);
+        let record = through(armed(), &[script(1), script(2)], 10);
         assert!(record.accepts(&Token::new([1; 16]), 900).is_ok());
         assert_eq!(record.accepts(&Token::new([2; 16]), 900), Err(TokenFault::Wrong));
         assert_eq!(record.accepts(&Token::new([1; 16]), 1011), Err(TokenFault::Expired));

@@ -36,6 +36,8 @@ use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::cli::args::printed::Format;
+#[cfg(feature = "serve")]
+use crate::cli::args::server::RevisionCommand;
 use crate::cli::args::{Cli, Command};
 use crate::cli::session::{Failure, Session};
 
@@ -91,6 +93,10 @@ pub fn run() -> ExitCode {
         Command::Pin(arguments) => operate::pin(&session, &arguments),
         #[cfg(feature = "serve")]
         Command::Unpin(arguments) => operate::unpin(&session, &arguments),
+        #[cfg(feature = "serve")]
+        Command::State(command) => operate::state(&session, &command),
+        #[cfg(feature = "serve")]
+        Command::Revision(RevisionCommand::Accept(remote)) => operate::order(&session, &remote, "accept"),
         #[cfg(feature = "serve")]
         Command::Storm(arguments) => storm::run(&mut session, &arguments),
         #[cfg(feature = "serve")]

@@ -1,28 +1,90 @@
 //! What operators say to a running server: what hosts do next, what is served; and what they ask it.
 
 use std::fmt::Write as _;
+use std::io::{IsTerminal, Write};
 
 use serde_json::{Value, json};
 
 use crate::cli::args::printed::Format;
-use crate::cli::args::server::{Boot, Events, Operator, Pin, Remote, Rollback, Status, Unpin};
+use crate::cli::args::server::{Boot, Events, Operator, Pin, Remote, Rollback, StateCommand, Status, Unpin};
 use crate::cli::remote::ask;
 use crate::cli::session::{Failure, Session};
 use crate::cli::table::columns;
+use crate::nodeset::nodeset;
 use crate::server::access::{hash, hexadecimal};
-use crate::store::now;
+use crate::store::clock::wall;
+use crate::store::copy::{back_up, restore};
 
 /// How long the server waits for an event before it answers that there is none, in seconds.
 const WAIT: u32 = 20;
 
-/// `kgen boot`.
+/// `kgen boot`: shows what it means where it is for more than one host, and asks on a terminal.
 pub fn boot(session: &Session, arguments: &Boot) -> Result<(), Failure> {
-    let (hosts, action) = match arguments.hosts_and_action.split_last() {
-        Some((action, hosts)) if !hosts.is_empty() => (hosts, action),
+    let mut order = match arguments.hosts_and_action.split_last() {
+        _ if arguments.adopt => json!({ "hosts": arguments.hosts_and_action, "adopt": true }),
+        Some((action, hosts)) if !hosts.is_empty() => json!({ "hosts": hosts, "action": action }),
         _ => return Err(Failure::Usage("name at least one host, and then the action".to_owned())),
     };
-    let order = json!({ "hosts": hosts, "action": action });
-    done(session, &ask(&arguments.remote, "POST", "/api/v1/boot", Some(&order))?)
+    order["protected"] = arguments.protected.into();
+    let send = |order: &Value| ask(&arguments.remote, "POST", "/api/v1/boot", Some(order));
+    let is_one = matches!(&arguments.hosts_and_action[..], [host, _] if !host.starts_with('@'));
+    if arguments.dry_run || arguments.adopt || !is_one {
+        let mut shown = order.clone();
+        shown["dry_run"] = true.into();
+        let meaning = send(&shown)?;
+        if arguments.dry_run {
+            return done(session, &meaning);
+        }
+        let count = meaning["hosts"].as_array().map_or(0, Vec::len);
+        if !arguments.yes {
+            session.remark(word(&meaning, "done"));
+        }
+        let is_asked = !arguments.yes && (count > 1 || arguments.adopt) && std::io::stdin().is_terminal();
+        if is_asked && !agrees()? {
+            session.remark("nothing is ordered");
+            return Err(Failure::Faults);
+        }
+        if arguments.yes || is_asked {
+            order["confirm"] = count.into();
+        }
+    }
+    let answer = send(&order)?;
+    if let Some(warning) = answer["warning"].as_str() {
+        session.remark(&format!("warning: {warning}"));
+    }
+    done(session, &answer)
+}
+
+/// Whether the person at the terminal says yes.
+fn agrees() -> Result<bool, Failure> {
+    let mut terminal = std::io::stderr();
+    terminal.write_all(b"go on? [y/N] ")?;
+    terminal.flush()?;
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+/// `kgen state`.
+pub fn state(session: &Session, command: &StateCommand) -> Result<(), Failure> {
+    match command {
+        StateCommand::Backup { file, state } => {
+            back_up(state, file)?;
+            session.print(&format!("the state is copied to {}\n", file.display()))
+        }
+        StateCommand::Restore { file, state } => {
+            let restored = restore(state, file)?;
+            let replaced = restored.replaced.map(|path| format!("; the one before is {}", path.display()));
+            session.print(&format!(
+                "{} machines are known again; no order of the copy counts any more{}\n",
+                restored.machines,
+                replaced.unwrap_or_default()
+            ))
+        }
+        StateCommand::Forget { host, remote } => {
+            done(session, &ask(remote, "DELETE", &format!("/api/v1/hosts/{}", encoded(host)), None)?)
+        }
+    }
 }
 
 /// `kgen refresh`, `kgen follow`.
@@ -66,6 +128,7 @@ fn encoded(text: &str) -> String {
 pub fn status(session: &Session, arguments: &Status) -> Result<(), Failure> {
     let path = match &arguments.host {
         Some(host) => format!("/api/v1/hosts/{}", encoded(host)),
+        None if arguments.gone => "/api/v1/hosts?gone=true".to_owned(),
         None => match &arguments.state {
             Some(state) => format!("/api/v1/hosts?state={}", encoded(state)),
             None => "/api/v1/hosts".to_owned(),
@@ -76,21 +139,44 @@ pub fn status(session: &Session, arguments: &Status) -> Result<(), Failure> {
         return session.print_json(&answer);
     }
     let hosts: Vec<&Value> = answer.as_array().map_or_else(|| vec![&answer], |hosts| hosts.iter().collect());
-    let mut rows = vec![["HOST", "STATE", "SINCE", "LAST EVENT", "NEXT BOOT"].map(str::to_owned).to_vec()];
-    rows.extend(hosts.into_iter().map(|host| {
-        let stuck = if host["stuck"] == true { ", stuck" } else { "" };
-        let next = match word(host, "order") {
-            "declared" => word(host, "next").to_owned(),
-            order => format!("{} ({order})", word(host, "next")),
-        };
-        let state = format!("{}{stuck}", word(host, "state"));
-        vec![word(host, "name").to_owned(), state, ago(&host["since"]), word(host, "last").to_owned(), next]
-    }));
     if arguments.host.is_none() {
         let generations = ask(&arguments.remote, "GET", "/api/v1/generations", None)?;
         session.print(&standing(&generations))?;
+        session.print(&waiting(&hosts))?;
     }
-    session.print(&columns(&rows))
+    let mut rows = vec![["HOST", "STATE", "SINCE", "LAST EVENT", "NEXT BOOT"].map(str::to_owned).to_vec()];
+    rows.extend(hosts.iter().map(|host| row(host)));
+    session.print(&columns(&rows))?;
+    match hosts[..] {
+        [host] if arguments.host.is_some() && !word(host, "waits").is_empty() => {
+            session.print(&format!("it waits: {}; {} lets it go\n", word(host, "waits"), word(host, "say")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn row(host: &Value) -> Vec<String> {
+    let stuck = if host["stuck"] == true { ", stuck" } else { "" };
+    let next = match (word(host, "order"), word(host, "next")) {
+        (_, "") => "not in the inventory".to_owned(),
+        ("declared", next) => next.to_owned(),
+        (order, next) => format!("{next} ({order})"),
+    };
+    let state = format!("{}{stuck}", word(host, "state"));
+    vec![word(host, "name").to_owned(), state, ago(&host["since"]), word(host, "last").to_owned(), next]
+}
+
+/// Who boots from its own disk although the inventory names something else, and what to type.
+fn waiting(hosts: &[&Value]) -> String {
+    let mut text = String::new();
+    for (state, say) in [("waiting", "kgen boot --adopt [HOST..]"), ("doubtful", "kgen boot HOST.. ACTION")] {
+        let names = hosts.iter().filter(|host| word(host, "state") == state).map(|host| word(host, "name"));
+        let names: Vec<&str> = names.collect();
+        if !names.is_empty() {
+            let _ = writeln!(text, "{} {state}: {}; `{say}` lets them go", names.len(), nodeset(names.iter().copied()));
+        }
+    }
+    text
 }
 
 /// What is served, and what is not.
@@ -106,6 +192,9 @@ fn standing(generations: &Value) -> String {
     if let Some(report) = generations["broken"]["report"].as_str() {
         let _ = write!(text, "the newest revision is broken and not served:\n{report}\n");
     }
+    for pending in generations["pending"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let _ = writeln!(text, "{pending}; `kgen revision accept` puts it into force");
+    }
     for pin in generations["pins"].as_array().into_iter().flatten() {
         let _ = writeln!(text, "{} is pinned to {}", word(pin, "target"), word(pin, "revision"));
     }
@@ -114,7 +203,7 @@ fn standing(generations: &Value) -> String {
 
 fn ago(time: &Value) -> String {
     let Some(then) = time.as_u64().filter(|then| *then > 0) else { return String::new() };
-    let seconds = now().saturating_sub(then) / 1000;
+    let seconds = wall().saturating_sub(then) / 1000;
     match seconds {
         0..60 => format!("{seconds}s"),
         60..3600 => format!("{}m", seconds / 60),

@@ -2,12 +2,14 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::cli::args::server::{LogFormat, Serve};
+use crate::cli::args::server::{BrakeWord, LogFormat, Serve, TokenToWord};
 use crate::cli::locate;
 use crate::cli::session::{Failure, Session, secret_of_environment};
+use crate::inventory::serve::{Brake, TokenTo};
 use crate::server::making::{Making, Overrides};
 use crate::server::{Options, Stopped, serve};
 use crate::source::revision::Origin;
@@ -29,7 +31,8 @@ pub fn run(session: &Session, arguments: &Serve) -> Result<(), Failure> {
             directory,
             secret: secret_of_environment,
             allows_eval: arguments.allow_eval,
-            overrides: Overrides { listen: arguments.listen.clone() },
+            overrides: overrides(arguments),
+            keeps_reports: Arc::default(),
         },
         state: arguments.state.clone(),
         socket: arguments.socket.clone().unwrap_or_else(|| PathBuf::from(&arguments.state).join("kgen.sock")),
@@ -44,6 +47,26 @@ pub fn run(session: &Session, arguments: &Serve) -> Result<(), Failure> {
         }
         Stopped::World(fault) => Failure::World(fault),
     })
+}
+
+/// What flags say instead of the inventory.
+fn overrides(arguments: &Serve) -> Overrides {
+    let guards = &arguments.guards;
+    Overrides {
+        listen: arguments.listen.clone(),
+        arm_at_most: guards.arm_at_most,
+        install_new: guards.install_new,
+        brake: guards.brake.map(|brake| match brake {
+            BrakeWord::Warn => Brake::Warn,
+            BrakeWord::Enforce => Brake::Enforce,
+        }),
+        token_to: guards.token_to.map(|to| match to {
+            TokenToWord::Host => TokenTo::Host,
+            TokenToWord::Network => TokenTo::Network,
+        }),
+        operators: guards.operator.clone(),
+        trusted_proxies: guards.trusted_proxy.clone(),
+    }
 }
 
 /// The log goes to where errors go; journald puts the time to it itself.

@@ -20,6 +20,8 @@ use crate::name::{HostName, nearest};
 use crate::source::Sources;
 use crate::source::error::SourceError;
 use crate::source::revision::Revision;
+#[cfg(feature = "serve")]
+use crate::store::kept::StoreError;
 use crate::write::WriteError;
 use crate::{eval, name};
 
@@ -46,6 +48,13 @@ impl From<SourceError> for Failure {
 
 impl From<WriteError> for Failure {
     fn from(error: WriteError) -> Self {
+        Failure::World(error.to_string())
+    }
+}
+
+#[cfg(feature = "serve")]
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
         Failure::World(error.to_string())
     }
 }
@@ -331,7 +340,14 @@ fn too_late() -> Failure {
 
 /// How a command compiles: secrets are in the environment or in files, and programs may run where the site says so.
 pub fn means(directory: &Path, reach: Reach) -> Means<'_> {
-    Means { directory, secret: &secret_of_environment, runner: &eval::run, handing: Handing::Files, reach }
+    Means {
+        directory,
+        secret: &secret_of_environment,
+        runner: &eval::run,
+        handing: Handing::Files,
+        reach,
+        keeps_reports: false,
+    }
 }
 
 /// A secret that the environment holds.

@@ -96,6 +96,7 @@ pub fn host(host: &Host) -> Value {
         ("target", Some(text(&host.target))),
         ("distribution", host.distribution.as_ref().map(text)),
         ("boot", Some(text(&host.boot))),
+        ("protect", host.protect.then_some(Value::Bool(true))),
         ("rack", host.rack.map(Value::from)),
         ("rank", host.rank.map(Value::from)),
         ("groups", list(&host.groups)),
@@ -201,6 +202,7 @@ pub fn json(inventory: &Inventory) -> Value {
             ("module", Some(text(&appliance.module))),
             ("name", appliance.pattern.as_ref().map(|(pattern, _)| text(pattern))),
             ("boot", appliance.platform.boot.as_ref().map(text)),
+            ("protect", appliance.protect.then_some(Value::Bool(true))),
             ("attributes", attributes(&appliance.attributes)),
         ]);
         (name.to_string(), found)

@@ -92,9 +92,12 @@ pub fn host(
     let attributes = if attributes.is_empty() { Arc::clone(none) } else { Arc::new(attributes) };
     let groups = groups(table, diagnostics);
     let comment = table.text("comment", diagnostics).map(|(text, _)| text);
+    let protect = table.truth("protect", diagnostics);
     let appliance = appliance?;
     let says_platform = own.says_what();
     let what = platform(&own, &appliance, context, (key, span), &mut hosts.lacking)?;
+    let protect =
+        protect.unwrap_or_else(|| context.inventory.appliances.get(appliance.as_str()).is_some_and(|of| of.protect));
     let boot = own.boot.unwrap_or_else(|| context.inventory.default_boot(&appliance));
     Some(Host {
         name: named("unnamed", span, diagnostics)?,
@@ -104,6 +107,7 @@ pub fn host(
         target: what.target,
         distribution: what.distribution,
         boot,
+        protect,
         groups,
         comment,
         rack: None,

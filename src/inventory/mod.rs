@@ -16,6 +16,7 @@ pub mod distributions;
 pub mod document;
 pub mod export;
 pub mod file;
+pub mod guards;
 pub mod hostfile;
 pub mod hosts;
 pub mod interface;
@@ -99,6 +100,8 @@ pub struct Site {
     pub boot: Option<ActionName>,
     /// A directory, relative to the inventory, whose files are copied beside the boot scripts.
     pub boot_files: Option<(PathBuf, Span)>,
+    /// Whether machines that appear in a commit, and that nothing is recorded of, are armed by it.
+    pub install_new: bool,
     /// Where the boot files lie on the server, for the TFTP server of dnsmasq.
     pub tftp_root: Option<String>,
     /// Where it is declared.
@@ -116,6 +119,8 @@ pub struct Appliance {
     pub attributes: Arc<Layer>,
     /// What its hosts are that say nothing else.
     pub platform: Platform,
+    /// Whether orders for its hosts need a word more.
+    pub protect: bool,
     /// How its hosts are called: `compute-{rack}-{rank}`.
     pub pattern: Option<(String, Span)>,
     /// Where it is declared.
@@ -143,6 +148,8 @@ pub struct Host {
     pub distribution: Option<DistributionName>,
     /// What it does when it boots.
     pub boot: ActionName,
+    /// Whether an order to do something else than boot from its own disk needs a word more.
+    pub protect: bool,
     /// Groups that it is in, beside its appliance and rack.
     pub groups: Vec<String>,
     /// What people want to remember of it.

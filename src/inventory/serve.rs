@@ -1,8 +1,11 @@
 //! `[serve]`: how the site's server behaves. Flags of `kgen serve` win over it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::subnet::Subnet;
@@ -22,13 +25,82 @@ pub struct Slots {
 }
 
 /// Who gets the token of a build with a boot script.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TokenTo {
     /// Who asks from an address of the host.
     #[default]
     Host,
     /// Who asks from the network that the host boots from: where DHCP gives machines other addresses than theirs.
     Network,
+}
+
+/// How many installed hosts one commit may arm.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AtMost {
+    /// The larger of 4 hosts and 1 % of all.
+    #[default]
+    Usual,
+    /// A part of all hosts, in hundredths of a percent.
+    Share(u32),
+    /// A number of hosts.
+    Hosts(u32),
+}
+
+impl AtMost {
+    /// Reads `12` or `"2.5%"`.
+    ///
+    /// # Errors
+    /// A sentence of what is wrong.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong =
+            || format!("`{}` is no number of hosts and no share of them, such as `12` or `2.5%`", text.escape_debug());
+        let Some(share) = text.trim().strip_suffix('%') else {
+            return text.trim().parse().map(Self::Hosts).map_err(|_| wrong());
+        };
+        let (whole, part) = share.trim().split_once('.').unwrap_or((share.trim(), "0"));
+        let digits = |text: &str, most: usize| {
+            ((1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()))
+                .then(|| text.parse::<u32>().ok())
+                .flatten()
+        };
+        let hundredths = digits(whole, 3)
+            .zip(digits(part, 2))
+            .map(|(whole, value)| whole * 100 + if part.len() == 1 { value * 10 } else { value });
+        hundredths.filter(|share| *share <= 10_000).map(Self::Share).ok_or_else(wrong)
+    }
+
+    /// The number of hosts that it allows of so many.
+    pub fn of(self, hosts: usize) -> usize {
+        match self {
+            Self::Usual => (hosts / 100).max(4),
+            Self::Share(hundredths) => hosts * hundredths as usize / 10_000,
+            Self::Hosts(count) => count as usize,
+        }
+    }
+}
+
+impl fmt::Display for AtMost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usual => f.write_str("the larger of 4 and 1%"),
+            Self::Share(share) if share % 100 == 0 => write!(f, "{}%", share / 100),
+            Self::Share(share) => write!(f, "{}.{:02}%", share / 100, share % 100),
+            Self::Hosts(count) => write!(f, "{count}"),
+        }
+    }
+}
+
+/// What becomes of an order for many hosts that nobody confirmed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Brake {
+    /// It is carried out with a warning.
+    #[default]
+    Warn,
+    /// It is refused.
+    Enforce,
 }
 
 /// `[serve]`.
@@ -64,6 +136,10 @@ pub struct Serve {
     pub events: u32,
     /// Whether kickstarts report how far they are, and success.
     pub report: bool,
+    /// How many installed hosts one commit may arm.
+    pub arm_at_most: AtMost,
+    /// What becomes of an order for many hosts that nobody confirmed.
+    pub brake: Brake,
 }
 
 impl Default for Serve {
@@ -84,6 +160,8 @@ impl Default for Serve {
             poll_seconds: 30,
             events: 100_000,
             report: true,
+            arm_at_most: AtMost::default(),
+            brake: Brake::default(),
         }
     }
 }
@@ -132,12 +210,28 @@ pub fn serve(table: &mut Table, diagnostics: &mut Diagnostics) -> Option<Serve> 
         serve.token_to = TokenTo::Network;
     }
     serve.report = table.truth("report", diagnostics).unwrap_or(serve.report);
+    serve.arm_at_most = at_most(&mut table, diagnostics).unwrap_or_default();
+    if word(&mut table, "brake", &["warn", "enforce"], diagnostics).as_deref() == Some("enforce") {
+        serve.brake = Brake::Enforce;
+    }
     table.finish(diagnostics);
     Some(serve)
 }
 
+fn at_most(table: &mut Table, diagnostics: &mut Diagnostics) -> Option<AtMost> {
+    let value = table.get("arm_at_most")?;
+    let Some(text) = value.scalar() else {
+        diagnostics.push(value.wrong_type("arm_at_most", "a number of hosts, or a share of them such as \"1%\""));
+        return None;
+    };
+    parsed(AtMost::parse(&text), value.span, diagnostics)
+}
+
 /// An address, or a network of them.
-fn network(text: &str) -> Result<Subnet, String> {
+///
+/// # Errors
+/// A sentence of what is wrong.
+pub fn network(text: &str) -> Result<Subnet, String> {
     match text.parse::<IpAddr>() {
         Ok(IpAddr::V4(_)) => Subnet::parse(&format!("{text}/32")),
         Ok(IpAddr::V6(_)) => Subnet::parse(&format!("{text}/128")),
@@ -201,4 +295,28 @@ fn slots(table: &mut Table, key: &'static str, slots: &mut Slots, diagnostics: &
     number("queue", &mut slots.queue, 0);
     number("per_client", &mut slots.per_client, 1);
     table.finish(diagnostics);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::AtMost;
+
+    #[test]
+    fn a_bound_is_a_number_or_a_share() {
+        for (text, of_1000, shown) in [
+            ("0", 0, "0"),
+            ("12", 12, "12"),
+            ("1%", 10, "1%"),
+            ("2.5%", 25, "2.50%"),
+            ("0.05 %", 0, "0.05%"),
+            ("100%", 1000, "100%"),
+        ] {
+            let read = AtMost::parse(text).unwrap();
+            assert_eq!((read.of(1000), read.to_string().as_str()), (of_1000, shown), "{text}");
+        }
+        for text in ["", "%", "-1", "1.5", "101%", "1.234%", "1%%", "a"] {
+            assert!(AtMost::parse(text).unwrap_err().contains("no number of hosts"), "{text}");
+        }
+        assert_eq!([40, 400, 1000].map(|hosts| AtMost::Usual.of(hosts)), [4, 4, 10]);
+    }
 }

@@ -43,6 +43,7 @@ pub fn site(table: &mut Table, (defaults, used): (&mut Defaults, &mut Used), dia
         secrets: path(table.text("secrets", diagnostics), "secrets"),
         rolls: rolls(&mut table, diagnostics),
         unknown,
+        install_new: table.truth("install_new", diagnostics).unwrap_or_default(),
         arch: defaults.site.arch.clone(),
         distribution: defaults.site.distribution.clone(),
         boot: defaults.site.boot.clone(),
@@ -156,10 +157,11 @@ pub fn appliances(
         };
         let platform = Platform::read(&mut table, used, diagnostics);
         let pattern = table.text("name", diagnostics);
+        let protect = table.truth("protect", diagnostics).unwrap_or_default();
         let attributes = Arc::new(layer(&mut table, diagnostics));
         table.finish(diagnostics);
         if let Some((module, module_span)) = module {
-            read.insert(name, Appliance { module, module_span, attributes, platform, pattern, span });
+            read.insert(name, Appliance { module, module_span, attributes, platform, protect, pattern, span });
         }
     }
     read

@@ -5,16 +5,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::boot::happening::Happening;
-use crate::inventory::Host;
-use crate::name::{ActionName, HostName};
+use crate::name::HostName;
 use crate::server::answer::{Answer, kind};
 use crate::server::kickstart::not_ready;
-use crate::server::request::{Method, Request};
+use crate::server::orders::{BootOrder, boot};
+use crate::server::request::{Client, Method, Request};
 use crate::server::serving::{Order, Serving};
 use crate::server::snapshot::{Broken, Pin, Served, Snapshot};
-use crate::server::view::{Filter, view, views};
-use crate::store::now;
+use crate::server::view::{Filter, View, gone, view, views};
 
 /// The description of this interface, `OpenAPI` 3.1.
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -22,13 +20,6 @@ pub const OPENAPI: &str = include_str!("openapi.json");
 const EVENTS: u32 = 1000;
 /// How long an answer waits for an event, in seconds.
 const LONGEST_WAIT: u64 = 25;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BootOrder {
-    hosts: Vec<String>,
-    action: String,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,7 +58,15 @@ pub async fn answer(serving: &Serving, request: &Request, path: &[&str]) -> Answ
             Ok(sightings) => Answer::json(&sightings),
             Err(error) => Answer::failure(&error.to_string()),
         },
-        (Method::Post, ["boot"]) => boot(serving, request, &operator).await,
+        (Method::Post, ["boot"]) => match parsed::<BootOrder>(request) {
+            Ok(order) => boot(serving, request, &operator, order).await,
+            Err(refusal) => refusal,
+        },
+        (Method::Delete, ["hosts", name]) => forget(serving, &operator, name).await,
+        (Method::Post, ["accept"]) => match request.client {
+            Client::Socket(_) => ordered(serving, &operator, Order::Accept).await,
+            Client::Address(_) => Answer::refusal(403, "only an operator at the socket of the server accepts this"),
+        },
         (Method::Post, ["refresh"]) => ordered(serving, &operator, Order::Refresh).await,
         (Method::Post, ["follow"]) => ordered(serving, &operator, Order::Follow).await,
         (Method::Post, ["rollback"]) => match parsed::<RollbackOrder>(request) {
@@ -79,10 +78,9 @@ pub async fn answer(serving: &Serving, request: &Request, path: &[&str]) -> Answ
             Err(refusal) => refusal,
         },
         (Method::Delete, ["pins", target]) => ordered(serving, &operator, Order::Unpin((*target).to_owned())).await,
-        (_, ["hosts" | "events" | "generations" | "sightings" | "openapi.json"] | ["hosts", _]) => {
-            not_allowed("GET, HEAD")
-        }
-        (_, ["boot" | "refresh" | "follow" | "rollback" | "pins"]) => not_allowed("POST"),
+        (_, ["hosts" | "events" | "generations" | "sightings" | "openapi.json"]) => not_allowed("GET, HEAD"),
+        (_, ["hosts", _]) => not_allowed("GET, HEAD, DELETE"),
+        (_, ["accept" | "boot" | "refresh" | "follow" | "rollback" | "pins"]) => not_allowed("POST"),
         (_, ["pins", _]) => not_allowed("DELETE"),
         _ => Answer::nothing(),
     }
@@ -111,6 +109,9 @@ fn hosts(serving: &Serving, request: &Request) -> Answer {
     let Some(current) = snapshot.current.as_deref() else { return not_ready() };
     let filter =
         Filter { text: request.asked("q"), state: request.asked("state"), appliance: request.asked("appliance") };
+    if request.asked("gone").is_some_and(|gone| gone == "true") {
+        return Answer::json(&gone(serving, current));
+    }
     Answer::json(&views(serving, &snapshot, current, filter))
 }
 
@@ -120,7 +121,28 @@ fn host(serving: &Serving, name: &str) -> Answer {
     let Some(host) = current.host(name) else {
         return Answer::refusal(404, &format!("there is no host `{}`", name.escape_debug()));
     };
-    Answer::json(&view(&snapshot, current, host, &serving.store.record(&host.name), now()))
+    Answer::json(&view(serving, &snapshot, current, host))
+}
+
+/// Forgets a host that is in no inventory any more.
+async fn forget(serving: &Serving, operator: &str, name: &str) -> Answer {
+    let snapshot = serving.snapshot.load_full();
+    let Some(current) = snapshot.current.as_deref() else { return not_ready() };
+    if current.host(name).is_some() {
+        // It would be a new machine, which may be armed.
+        return Answer::refusal(409, &format!("`{name}` is in the inventory; only hosts that are gone are forgotten"));
+    }
+    let known: Vec<View> = gone(serving, current);
+    let Some(host) = HostName::new(name).filter(|_| known.iter().any(|view| view.name == name)) else {
+        return Answer::refusal(404, &format!("nothing is recorded of a host `{}`", name.escape_debug()));
+    };
+    match serving.store.forget(&host).await {
+        Ok(()) => {
+            tracing::info!(operator, host = name, "forgotten");
+            Answer::json(&Done { done: format!("nothing is known of {name} any more") })
+        }
+        Err(error) => Answer::failure(&error.to_string()),
+    }
 }
 
 /// Events after one; where there is none, it waits for one if it is asked to.
@@ -167,77 +189,8 @@ fn generations(snapshot: &Snapshot) -> Answer {
         "previous": snapshot.previous.as_deref().map(Served::id),
         "held": snapshot.held,
         "broken": snapshot.broken.as_ref().map(broken),
+        "pending": snapshot.pending,
         "pins": snapshot.pins.iter().map(pin).collect::<Vec<_>>(),
         "history": snapshot.history,
     }))
-}
-
-/// Sets what hosts do at their next boot, for all of them or for none.
-async fn boot(serving: &Serving, request: &Request, operator: &str) -> Answer {
-    let order = match parsed::<BootOrder>(request) {
-        Ok(order) => order,
-        Err(refusal) => return refusal,
-    };
-    let snapshot = serving.snapshot.load_full();
-    let Some(current) = snapshot.current.as_deref() else { return not_ready() };
-    let hosts = match chosen(current, &order.hosts) {
-        Ok(hosts) => hosts,
-        Err(fault) => return Answer::refusal(400, &fault),
-    };
-    let action = match action(&snapshot, current, &hosts, &order.action) {
-        Ok(action) => action,
-        Err(fault) => return Answer::refusal(400, &fault),
-    };
-    let ordered =
-        |host: &HostName| (host.clone(), Happening::Ordered { action: action.clone(), by: operator.to_owned() });
-    let all = hosts.iter().map(|host| ordered(&host.name)).collect();
-    match serving.store.all_happened(all, &request.client.shown()).await {
-        Ok(()) => {
-            let count = hosts.len();
-            tracing::info!(operator, action = order.action, hosts = count, "ordered");
-            let plural = if count == 1 { "" } else { "s" };
-            Answer::json(&Done { done: format!("{count} host{plural}: {} at the next boot", order.action) })
-        }
-        Err(error) => Answer::failure(&error.to_string()),
-    }
-}
-
-/// The hosts of these names; `@NAME` are all of an appliance.
-fn chosen<'s>(current: &'s Served, names: &[String]) -> Result<Vec<&'s Host>, String> {
-    let inventory = &current.generation().inventory;
-    let mut hosts = Vec::new();
-    for name in names {
-        if let Some(appliance) = name.strip_prefix('@') {
-            let before = hosts.len();
-            hosts.extend(inventory.hosts.values().filter(|host| host.appliance.as_str() == appliance));
-            if hosts.len() == before {
-                return Err(format!("there is no host of an appliance `{}`", appliance.escape_debug()));
-            }
-        } else {
-            let known = inventory.hosts.keys().map(HostName::as_str);
-            let near = || crate::name::nearest(name, known).map(|near| format!("; did you mean `{near}`?"));
-            let none = || format!("there is no host `{}`{}", name.escape_debug(), near().unwrap_or_default());
-            hosts.push(current.host(name).ok_or_else(none)?);
-        }
-    }
-    if hosts.is_empty() { Err("no host is named".to_owned()) } else { Ok(hosts) }
-}
-
-/// The action, if all of the hosts can do it; none where the inventory is to decide.
-fn action(snapshot: &Snapshot, current: &Served, hosts: &[&Host], word: &str) -> Result<Option<ActionName>, String> {
-    if word == "declared" {
-        return Ok(None);
-    }
-    let actions = &current.generation().inventory.actions;
-    let known = || actions.keys().map(ActionName::as_str).collect::<Vec<_>>();
-    let action = ActionName::new(word).filter(|action| actions.contains_key(action));
-    let action = action.ok_or_else(|| {
-        format!("there is no boot action `{}`; there are {}, and declared", word.escape_debug(), known().join(", "))
-    })?;
-    for host in hosts {
-        let (served, host) = snapshot.of(current, host);
-        let plan = served.plan().ok_or("[site] has no `server`, so there is nothing to boot from")?;
-        plan.entry_of(host, &action).map_err(|fault| format!("{}: {fault}", host.name))?;
-    }
-    Ok(Some(action))
 }

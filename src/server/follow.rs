@@ -2,6 +2,7 @@
 //! broken one is told, and the last good one stays.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -12,8 +13,9 @@ use crate::compare::text::text;
 use crate::server::making::Making;
 use crate::server::serving::{Order, Serving, limits};
 use crate::server::snapshot::{Broken, Past, Pin, Served, Snapshot};
-use crate::server::start::{TRYING, settle};
-use crate::store::now;
+use crate::server::start::{TRYING, tell_silent};
+use crate::server::taken::{How, InForce, guards, in_force, take, tell_waiting};
+use crate::store::clock::wall;
 
 /// How many generations the history has.
 const HISTORY: usize = 50;
@@ -119,6 +121,7 @@ impl Follower {
             Order::Rollback(to) => self.roll_back(to).await,
             Order::Pin(target, revision) => self.pin(target, revision).await,
             Order::Unpin(target) => self.unpin(&target).await,
+            Order::Accept => self.accept().await,
             Order::Refresh | Order::Follow => unreachable!("these wait for the source"),
         }
     }
@@ -157,7 +160,7 @@ impl Follower {
                 self.forget_broken();
                 nothing()
             }
-            Ok(served) => Ok(self.take(Arc::new(served), None).await),
+            Ok(served) => self.take(Arc::new(served), None).await,
             Err(broken) => Err(self.tell_broken(broken)),
         }
     }
@@ -194,10 +197,20 @@ impl Follower {
         format!("{sentence}; what was served before goes on:\n{report}")
     }
 
-    /// Serves a generation from now on.
-    async fn take(&self, served: Arc<Served>, held: Option<String>) -> String {
+    /// Serves a generation from now on, once the records of machines follow it.
+    async fn take(&self, served: Arc<Served>, held: Option<String>) -> Result<String, String> {
         let difference = self.difference(&served).await;
-        let serve = self.making.overrides.over(served.generation().inventory.serve.as_ref());
+        let store = &self.serving.store;
+        let how = if held.is_some() { How::Held } else { How::Followed };
+        take(store, &self.making, &served, how).await.map_err(|error| {
+            tracing::error!(%error, generation = served.id(), "not taken");
+            format!("what it means for machines could not be kept, so it is not served: {error}")
+        })?;
+        let InForce { serve, pending } = in_force(store, &self.making, &served);
+        for sentence in pending.iter().filter(|_| held.is_none()) {
+            tracing::warn!("{sentence}; `kgen revision accept` puts it into force");
+        }
+        self.keep_reports();
         self.serving.store.bound(limits(&serve), serve.events).await;
         if serve.needs_restart(&self.serving.serve.load()) {
             tracing::warn!(
@@ -213,7 +226,7 @@ impl Follower {
         self.change(|next| {
             let is_same = next.current.as_ref().is_some_and(|current| current.id() == made.id());
             if !is_same {
-                next.history.insert(0, Past::of(&made, now()));
+                next.history.insert(0, Past::of(&made, wall()));
                 next.history.truncate(HISTORY);
                 next.previous.clone_from(&next.current);
                 next.difference = difference;
@@ -221,6 +234,7 @@ impl Follower {
             next.current = Some(made);
             if held.is_none() {
                 next.broken = None;
+                next.pending = pending;
             }
             next.held = held;
         });
@@ -231,16 +245,47 @@ impl Follower {
             hosts = served.generation().inventory.hosts.len(),
             "taken"
         );
-        // What an older inventory says is no order: going back arms nobody whose order is done.
         if !is_held {
-            settle(&self.serving.store, &served).await;
+            tell_silent(&served);
+            tell_waiting(store, &served);
         }
         if let Some(commit) = &served.commit
             && let Err(error) = self.serving.store.set("last_good", Some(commit.clone())).await
         {
             tracing::error!(%error, "which revision is served is not kept");
         }
-        format!("generation {id} is served")
+        Ok(format!("generation {id} is served"))
+    }
+
+    /// Kickstarts go on reporting until an operator accepts that they do not.
+    fn keep_reports(&self) {
+        let reports = guards(&self.serving.store).is_some_and(|guards| guards.report);
+        self.making.keeps_reports.store(reports, Ordering::Relaxed);
+    }
+
+    /// Puts into force what the current generation declares and what guards against commits.
+    async fn accept(&self) -> Result<String, String> {
+        let snapshot = self.serving.snapshot.load_full();
+        if snapshot.held.is_some() {
+            return Err("a revision is held; `kgen follow` first".to_owned());
+        }
+        let current = snapshot.current.clone().ok_or("nothing is served yet")?;
+        if snapshot.pending.is_empty() {
+            return Ok("nothing waits to be accepted".to_owned());
+        }
+        let store = &self.serving.store;
+        take(store, &self.making, &current, How::Accepted).await.map_err(|error| error.to_string())?;
+        self.keep_reports();
+        let InForce { serve, pending } = in_force(store, &self.making, &current);
+        self.serving.serve.store(Arc::new(serve));
+        self.change(|next| next.pending = pending);
+        // Kickstarts that reported because the generation before said so are made again without it.
+        if current.declares_report != current.generation().inventory.reports() {
+            self.look(true).await?;
+        }
+        let count = snapshot.pending.len();
+        tracing::warn!(generation = current.id(), "accepted: {}", snapshot.pending.join("; "));
+        Ok(format!("in force now, {count} in all:\n{}", snapshot.pending.join("\n")))
     }
 
     /// What changes on machines if a generation is served instead of what is served now. No secret is in it.
@@ -282,7 +327,7 @@ impl Follower {
         if served.commit.is_some() {
             self.hold(Some(held.clone())).await?;
         }
-        let done = self.take(served, Some(held)).await;
+        let done = self.take(served, Some(held)).await?;
         Ok(format!("{done} and held; `kgen follow` follows the source again"))
     }
 

@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use crate::boot::BootEntry;
 use crate::boot::happening::{Happening, Told};
-use crate::boot::state::{BootState, Order, Record};
+use crate::boot::order::{BootState, Order};
+use crate::boot::state::Record;
 use crate::boot::token::Token;
 use crate::files::{configure_file, kickstart};
 use crate::inventory::Host;
+use crate::name::HostName;
 use crate::server::access::{self, Reason};
 use crate::server::answer::{Answer, kind};
 use crate::server::request::Request;
 use crate::server::serving::{Serving, new_token};
 use crate::server::snapshot::Served;
-use crate::store::now;
 
 /// The longest text that a machine reports, in characters.
 const LONGEST_REPORT: usize = 200;
@@ -51,18 +52,20 @@ pub async fn give(serving: &Serving, request: &Request, whose: Whose<'_>, what: 
     let (served, host) = snapshot.of(current, host);
     let record = serving.store.record(&host.name);
     let Some(plan) = served.plan() else { return Answer::failure("[site] has no `server`") };
-    let entry = match plan.entry_of(host, &record.next(&host.boot)) {
+    let declared = served.declared(host);
+    let entry = match plan.entry_of(host, &record.next(&declared)) {
         Ok(entry) => entry,
         Err(fault) => return Answer::failure(&fault),
     };
     if !is_operator {
-        if let Err(reason) = allowed(request, (current, served), host, (&entry, &record), what) {
+        if let Err(reason) = allowed(serving, request, (current, served), host, (&entry, &record, what)) {
             return serving.refuse(request, host.name.as_str(), reason);
         }
-        let told = Told { action: entry.action.clone(), declared: host.boot.clone() };
+        let told = Told { action: entry.action.clone(), declared };
         let happening = Happening::Kickstart { builds: what == What::Kickstart, told: told.clone() };
         // Most of what is asked for in a storm was asked for before.
-        let is_news = !request.is_head() && record.after(&happening, now(), serving.store.limits()).is_some();
+        let is_news =
+            !request.is_head() && record.after(&happening, serving.store.now(), serving.store.limits()).is_some();
         if is_news {
             let client = request.client.shown();
             if let Err(error) = serving.store.happened(&host.name, happening, &client).await {
@@ -106,7 +109,9 @@ fn written(served: &Served, host: &Host, what: What) -> Answer {
 /// The host whose kickstart is asked for.
 fn find<'s>(serving: &Serving, request: &Request, current: &'s Served, whose: Whose) -> Result<&'s Host, Reason> {
     if let Whose::Named(name) = whose {
-        return current.host(name).ok_or(Reason::UnknownHost);
+        // A machine that began before its host was renamed has the old name in its script.
+        let renamed = || access::token(request).ok().and_then(|token| owner(serving, current, &token));
+        return current.host(name).or_else(renamed).ok_or(Reason::UnknownHost);
     }
     let by_address = request.client.address().and_then(|address| current.host_at(address));
     if let Some(host) = by_address {
@@ -117,16 +122,20 @@ fn find<'s>(serving: &Serving, request: &Request, current: &'s Served, whose: Wh
         let claimed = request.addresses.iter().find_map(|address| current.host_with(address));
         return claimed.ok_or(Reason::UnknownHost);
     };
-    let owner = serving.store.host_with(&token);
-    owner.and_then(|name| current.host(name.as_str())).ok_or(Reason::WrongToken)
+    owner(serving, current, &token).ok_or(Reason::WrongToken)
+}
+
+/// The host whose build has a token.
+fn owner<'s>(serving: &Serving, current: &'s Served, token: &Token) -> Option<&'s Host> {
+    serving.store.host_with(token).and_then(|name| current.host(name.as_str()))
 }
 
 fn allowed(
+    serving: &Serving,
     request: &Request,
     (current, served): (&Served, &Served),
     host: &Host,
-    (entry, record): (&BootEntry, &Record),
-    what: What,
+    (entry, record, what): (&BootEntry, &Record, What),
 ) -> Result<(), Reason> {
     let owners = |request: &Request| {
         let known = request.addresses.iter().filter_map(|address| current.host_with(address));
@@ -138,7 +147,7 @@ fn allowed(
     if is_diskless != (what == What::Configure) {
         return Err(Reason::NotInstalling);
     }
-    access::kickstart(request, host, entry, record, now())
+    access::kickstart(request, host, entry, record, serving.store.now())
 }
 
 /// What a machine reports of its installation.
@@ -150,31 +159,40 @@ pub enum Report {
     Success,
 }
 
-/// Who reports: the token, and whether the build that it was of is over.
+/// Who reports: the host, its token, and whether the build that the token was of is over. Its name may be the one that
+/// the machine had when it began.
 ///
 /// # Errors
 /// The answer to who may not report anything.
-pub fn reported_by(serving: &Serving, request: &Request, name: &str) -> Result<(Token, bool), Answer> {
+pub fn reported_by(serving: &Serving, request: &Request, name: &str) -> Result<(HostName, Token, bool), Answer> {
     let snapshot = serving.snapshot.load();
     let current = snapshot.current.as_deref().ok_or_else(not_ready)?;
     let refuse = |reason| serving.refuse(request, name, reason);
-    let host = current.host(name).ok_or_else(|| serving.refuse(request, "", Reason::UnknownHost))?;
+    let token = access::token(request);
+    let renamed = || owner(serving, current, token.as_ref().ok()?);
+    let host = current.host(name).or_else(renamed);
+    let host = host.ok_or_else(|| serving.refuse(request, "", Reason::UnknownHost))?;
     let record = serving.store.record(&host.name);
-    let token = access::token(request).map_err(refuse)?;
+    let token = token.map_err(refuse)?;
     let is_over = matches!(record.order, Order::Done(_));
     // Said twice, because the first answer was lost.
     if is_over && record.token.is_some_and(|own| own.is(&token)) {
-        return Ok((token, true));
+        return Ok((host.name.clone(), token, true));
     }
-    record.accepts(&token, now()).map_err(|fault| refuse(fault.into()))?;
-    Ok((token, false))
+    if !record.is_of_build(&token) {
+        return Err(refuse(Reason::WrongToken));
+    }
+    Ok((host.name.clone(), token, false))
 }
 
 /// Takes a report, from who has the token of the build.
 pub async fn report(serving: &Serving, request: &Request, name: &str, report: Report) -> Answer {
     let snapshot = serving.snapshot.load_full();
-    let host = snapshot.current.as_deref().and_then(|current| current.host(name));
-    let (Some(host), Ok((token, is_over))) = (host, reported_by(serving, request, name)) else {
+    let (owner, token, is_over) = match reported_by(serving, request, name) {
+        Ok(reported) => reported,
+        Err(refusal) => return refusal,
+    };
+    let Some(host) = snapshot.current.as_deref().and_then(|current| current.host(owner.as_str())) else {
         return serving.refuse(request, name, Reason::WrongToken);
     };
     if report == Report::Progress && !serving.may_report(&host.name) {
@@ -214,7 +232,7 @@ pub async fn give_token(serving: &Serving, request: &Request, name: &str) -> Ans
         Ok(entry) => entry,
         Err(fault) => return Answer::failure(&fault),
     };
-    if let Err(reason) = allowed(request, (current, served), host, (&entry, &record), What::Kickstart) {
+    if let Err(reason) = allowed(serving, request, (current, served), host, (&entry, &record, What::Kickstart)) {
         return serving.refuse(request, name, reason);
     }
     let happening = match new_token() {
@@ -245,5 +263,5 @@ fn shortened(body: &[u8]) -> String {
 /// It cannot be made: a sentence.
 pub fn next_entry<'s>(served: &'s Served, host: &Host, record: &Arc<Record>) -> Result<Cow<'s, BootEntry>, String> {
     let plan = served.plan().ok_or("[site] has no `server`")?;
-    plan.entry_of(host, &record.next(&host.boot))
+    plan.entry_of(host, &record.next(&served.declared(host)))
 }

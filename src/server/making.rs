@@ -2,18 +2,21 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::assemble::{Assembled, Means, assemble, reach};
 use crate::boot::Handing;
 use crate::diagnostic::{Diagnostics, Severity, to_text};
 use crate::eval;
 use crate::expand::Program;
-use crate::inventory::serve::Serve;
+use crate::inventory::serve::{AtMost, Brake, Serve, TokenTo};
+use crate::inventory::subnet::Subnet;
 use crate::server::snapshot::{Broken, Served};
 use crate::source::Sources;
 use crate::source::error::SourceError;
+use crate::source::git::descends;
 use crate::source::revision::{Origin, Revision};
-use crate::store::now;
+use crate::store::clock::wall;
 
 /// The longest report of a broken revision, in bytes.
 const LONGEST_REPORT: usize = 64 << 10;
@@ -31,6 +34,8 @@ pub struct Making {
     pub allows_eval: bool,
     /// What flags say instead of the inventory.
     pub overrides: Overrides,
+    /// Whether kickstarts report whatever the inventory says: a commit does not end that by itself.
+    pub keeps_reports: Arc<AtomicBool>,
 }
 
 /// Flags that win over the inventory.
@@ -38,6 +43,18 @@ pub struct Making {
 pub struct Overrides {
     /// Where machines are listened to.
     pub listen: Vec<std::net::SocketAddr>,
+    /// How many installed hosts one commit may arm.
+    pub arm_at_most: Option<AtMost>,
+    /// Whether new machines of a commit are armed by it.
+    pub install_new: Option<bool>,
+    /// What becomes of an order for many hosts that nobody confirmed.
+    pub brake: Option<Brake>,
+    /// Who gets the token of a build with a boot script.
+    pub token_to: Option<TokenTo>,
+    /// The operators, with the SHA-256 of their tokens.
+    pub operators: Vec<(String, String)>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Subnet>,
 }
 
 impl Overrides {
@@ -46,6 +63,15 @@ impl Overrides {
         let mut serve = serve.cloned().unwrap_or_default();
         if !self.listen.is_empty() {
             serve.listen.clone_from(&self.listen);
+        }
+        serve.arm_at_most = self.arm_at_most.unwrap_or(serve.arm_at_most);
+        serve.brake = self.brake.unwrap_or(serve.brake);
+        serve.token_to = self.token_to.unwrap_or(serve.token_to);
+        if !self.operators.is_empty() {
+            serve.operators = self.operators.iter().cloned().collect();
+        }
+        if !self.trusted_proxies.is_empty() {
+            serve.trusted_proxies.clone_from(&self.trusted_proxies);
         }
         serve
     }
@@ -85,7 +111,7 @@ impl Making {
             is_unreachable: false,
             revision: revision.commit().unwrap_or_default().to_owned(),
             report,
-            at: now(),
+            at: wall(),
         };
         let means = Means {
             directory: &self.directory,
@@ -93,6 +119,7 @@ impl Making {
             runner: if self.allows_eval { &eval::run } else { &refuses_programs },
             handing: Handing::Server,
             reach: reach(revision, true),
+            keeps_reports: self.keeps_reports.load(Ordering::Relaxed),
         };
         let (mut sources, mut found) = (Arc::new(Sources::default()), Diagnostics::default());
         let assembled = assemble(revision, means, &mut sources, &mut found);
@@ -130,7 +157,15 @@ impl Making {
             SourceError::Fetch { .. } => "it cannot be fetched; the log says why\n".to_owned(),
             error => self.without_our_paths(&format!("{error}\n")),
         };
-        Broken { is_unreachable: true, revision: String::new(), report, at: now() }
+        Broken { is_unreachable: true, revision: String::new(), report, at: wall() }
+    }
+
+    /// Whether a commit follows another, which may be no commit.
+    pub fn descends(&self, commit: &str, other: &str) -> bool {
+        match &self.origin {
+            Origin::Directory(_) => false,
+            Origin::Repository { repository, .. } => descends(repository, commit, other),
+        }
     }
 
     /// Makes another revision.
@@ -148,7 +183,7 @@ fn served(revision: &Revision, assembled: Assembled) -> Served {
         Revision::Directory(_) => String::new(),
         Revision::Commit(commit) => commit.summary.clone(),
     };
-    Served::new(assembled, revision.commit().map(str::to_owned), summary, now())
+    Served::new(assembled, revision.commit().map(str::to_owned), summary, wall())
 }
 
 /// What is wrong with a revision, as `kgen check` says it.

@@ -15,6 +15,7 @@ pub mod kickstart;
 pub mod listen;
 pub mod making;
 pub mod metrics;
+pub mod orders;
 pub mod page;
 pub mod request;
 pub mod route;
@@ -22,6 +23,7 @@ pub mod script;
 pub mod serving;
 pub mod snapshot;
 pub mod start;
+pub mod taken;
 pub mod tree;
 pub mod view;
 
@@ -43,7 +45,9 @@ use crate::server::listen::{Door, Tls};
 use crate::server::making::Making;
 use crate::server::metrics::Metrics;
 use crate::server::serving::{Order, Serving, TOLD_REFUSALS, limits};
-use crate::server::start::{Kept, TRYING, first, settle, watch as watch_directory};
+use crate::server::snapshot::Served;
+use crate::server::start::{Kept, TRYING, first, tell_silent, watch as watch_directory};
+use crate::server::taken::{How, guards, in_force, take, tell_waiting, upgrade};
 use crate::source::fetch;
 use crate::source::revision::Origin;
 use crate::store::Store;
@@ -125,24 +129,33 @@ async fn ready(options: &Options, front: &tokio::runtime::Handle) -> Result<Read
     if options.follow {
         store.set("held", None).await.map_err(keep)?;
     }
+    if store.is_copy() {
+        tracing::warn!("the state is a copy: what was ordered in it has ended, and its tokens are dropped");
+    }
+    making.keeps_reports.store(guards(&store).is_some_and(|guards| guards.report), Ordering::Relaxed);
     let (maker, kept) = (Arc::clone(&making), Kept::read(&store));
     let made = tokio::task::spawn_blocking(move || first(&maker, &kept));
     let snapshot = made.await.map_err(|error| world(error.to_string()))?;
-    let snapshot = snapshot.map_err(|broken| Stopped::Broken(broken.report))?;
-    let current = snapshot.current.as_ref();
-    if let Some(commit) = current.and_then(|served| served.commit.clone()) {
+    let mut snapshot = snapshot.map_err(|broken| Stopped::Broken(broken.report))?;
+    let current = snapshot.current.clone();
+    let mut settings = usual;
+    if let Some(served) = current.as_deref() {
+        upgrade(&store, &making, served).await.map_err(keep)?;
+        let how = if snapshot.held.is_some() { How::Held } else { How::Followed };
+        take(&store, &making, served, how).await.map_err(keep)?;
+        let in_force = in_force(&store, &making, served);
+        (settings, snapshot.pending) = (in_force.serve, in_force.pending);
+        tell_start_of(&store, &making, served, &snapshot.pending);
+    }
+    if let Some(commit) = current.as_ref().and_then(|served| served.commit.clone()) {
         store.set("last_good", Some(commit)).await.map_err(keep)?;
     }
-    let settings = making.overrides.over(current.and_then(|served| served.generation().inventory.serve.as_ref()));
     store.bound(limits(&settings), settings.events).await;
     let listeners = {
         let _entered = front.enter();
         listeners(&settings).map_err(world)?
     };
     let tls = certificates(&settings, &making.directory).map_err(world)?;
-    if let Some(served) = current.filter(|_| snapshot.held.is_none()) {
-        settle(&store, served).await;
-    }
     let (sender, orders) = mpsc::channel(64);
     let (stop, stopping) = watch::channel(false);
     let serving = Arc::new(Serving {
@@ -200,6 +213,16 @@ async fn run(options: Options, front: &tokio::runtime::Handle) -> Result<(), Sto
         tracing::warn!("some requests took too long and were broken off");
     }
     Ok(())
+}
+
+/// Tells what a start means for machines.
+fn tell_start_of(store: &Store, making: &Making, served: &Served, pending: &[String]) {
+    making.keeps_reports.store(guards(store).is_some_and(|guards| guards.report), Ordering::Relaxed);
+    tell_silent(served);
+    tell_waiting(store, served);
+    for sentence in pending {
+        tracing::warn!("{sentence}; `kgen revision accept` puts it into force");
+    }
 }
 
 fn start(door: &Door, front: &tokio::runtime::Handle, listeners: Vec<(TcpListener, bool)>, tls: Option<&Tls>) {
@@ -345,6 +368,7 @@ async fn keep_sighted(serving: Arc<Serving>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         serving.store.write_sighted();
+        serving.store.idle();
     }
 }
 

@@ -17,7 +17,7 @@ use crate::server::request::Request;
 use crate::server::serving::Serving;
 use crate::server::snapshot::{Broken, Served, Snapshot};
 use crate::server::view::{Filter, counts, view, views};
-use crate::store::now;
+use crate::store::clock::wall;
 
 /// How many hosts a page has.
 const ROWS: usize = 200;
@@ -73,7 +73,7 @@ fn environment() -> &'static Environment<'static> {
     ENVIRONMENT.get_or_init(|| {
         let mut environment = Environment::new();
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
-        environment.add_filter("ago", |then: u64| ago(now().saturating_sub(then)));
+        environment.add_filter("ago", |then: u64| ago(wall().saturating_sub(then)));
         for (name, text) in PAGES {
             if let Err(error) = environment.add_template(name, text) {
                 unreachable!("{name}: {error}");
@@ -103,6 +103,7 @@ impl About<'_> {
             generation => self.current.id(),
             broken => self.snapshot.broken.as_ref().map(Broken::sentence),
             held => self.snapshot.held.as_deref(),
+            pending => self.snapshot.pending.len(),
             ..more
         };
         match environment().get_template(name).and_then(|template| template.render(page)) {
@@ -164,7 +165,7 @@ fn appliances(inventory: &Inventory) -> Vec<String> {
 
 fn host(serving: &Serving, request: &Request, name: &str, about: &About) -> Answer {
     let Some(host) = about.current.host(name) else { return Answer::nothing() };
-    let shown = view(about.snapshot, about.current, host, &serving.store.record(&host.name), now());
+    let shown = view(serving, about.snapshot, about.current, host);
     let (served, host) = about.snapshot.of(about.current, host);
     let events = match serving.store.events(Some(name), 0, EVENTS, true) {
         Ok(mut events) => {

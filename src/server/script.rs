@@ -3,7 +3,8 @@
 
 use crate::boot::BootEntry;
 use crate::boot::happening::{Happening, Served as Given, Told};
-use crate::boot::state::{BootState, Record};
+use crate::boot::order::BootState;
+use crate::boot::state::Record;
 use crate::files::Loader;
 use crate::inventory::Host;
 use crate::inventory::action::{Way, local};
@@ -84,7 +85,7 @@ async fn of_host(
         let entry = entry.with_token(&"0".repeat(32));
         return Answer::whole(kind::TEXT, loader.script(host.name.as_str(), &entry)).private();
     }
-    match seen(serving, request, host, &entry, way).await {
+    match seen(serving, request, (served, host), (&entry, way)).await {
         Ok((record, entry)) => {
             let token = record.token.map(|token| token.reveal()).unwrap_or_default();
             let script = loader.script(host.name.as_str(), &entry.with_token(&token));
@@ -101,13 +102,12 @@ async fn of_host(
 async fn seen(
     serving: &Serving,
     request: &Request,
-    host: &Host,
-    entry: &BootEntry,
-    way: Way,
+    (served, host): (&crate::server::snapshot::Served, &Host),
+    (entry, way): (&BootEntry, Way),
 ) -> Result<(std::sync::Arc<Record>, BootEntry), String> {
     let builds = entry.has_token() && way == Way::Kernel;
     let token = if entry.has_token() { Some(new_token()?) } else { None };
-    let told = Told { action: entry.action.clone(), declared: host.boot.clone() };
+    let told = Told { action: entry.action.clone(), declared: served.declared(host) };
     let given = Given { told: told.clone(), builds, local: way == Way::Local, token };
     let happened = serving.store.happened(&host.name, Happening::Script(given), &request.client.shown()).await;
     let after = serving.store.record(&host.name);

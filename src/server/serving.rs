@@ -64,6 +64,8 @@ pub enum Order {
     Pin(String, String),
     /// Take that away.
     Unpin(String),
+    /// Put into force what the current generation loosens.
+    Accept,
 }
 
 /// What the inventory bounds.

@@ -7,11 +7,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::assemble::Assembled;
-use crate::boot::happening::Time;
+use crate::boot::builds;
+use crate::boot::happening::{Declared, Time};
+use crate::boot::machine::Identities;
+use crate::boot::matching::Candidate;
 use crate::files::{BootPlan, Loader, boot_files, script_names};
 use crate::generation::Generation;
 use crate::inventory::Host;
 use crate::inventory::address::HardwareAddress;
+
+/// Stands before the id of a generation that is of no commit.
+pub const CONTENT: &str = "content:";
 
 /// A generation that is ready for every question.
 #[derive(Debug)]
@@ -22,6 +28,8 @@ pub struct Served {
     pub commit: Option<String>,
     /// The first line of that commit's message.
     pub summary: String,
+    /// Whether its inventory says that kickstarts report; they do so longer if the generation before said so.
+    pub declares_report: bool,
     /// When it was made.
     pub made: Time,
     /// The scripts of hosts by path below `boot/`: the loader, and the host's number.
@@ -53,7 +61,8 @@ impl Served {
         let files = files.into_iter().filter(|file| file.path.starts_with("boot/"));
         let files = files.map(|file| (below_boot(&file.path), Bytes::copy_from_slice(file.bytes()))).collect();
         let names = inventory.hosts.keys().cloned().collect();
-        Self { assembled, commit, summary, made, scripts, files, by_ip, by_address, names }
+        let declares_report = assembled.declares_report;
+        Self { assembled, commit, summary, declares_report, made, scripts, files, by_ip, by_address, names }
     }
 
     /// The generation.
@@ -64,6 +73,30 @@ impl Served {
     /// What machines do; none where the site does not say where its server is.
     pub fn plan(&self) -> Option<&BootPlan> {
         self.assembled.plan.as_ref()
+    }
+
+    /// What the generation names for one of its hosts.
+    pub fn declared(&self, host: &Host) -> Declared {
+        let inventory = &self.generation().inventory;
+        let entry = self.plan().and_then(|plan| plan.entry(host));
+        Declared { action: host.boot.clone(), builds: entry.is_some_and(|entry| builds(inventory, entry)) }
+    }
+
+    /// All hosts as the records of machines are compared with them.
+    pub fn candidates(&self) -> Vec<Candidate> {
+        let hosts = self.generation().inventory.hosts.values();
+        let candidate = |host: &Host| Candidate {
+            name: host.name.clone(),
+            machine: Identities::of(host),
+            declared: self.declared(host),
+            protect: host.protect,
+        };
+        hosts.map(candidate).collect()
+    }
+
+    /// What the records of machines know its revision by: a commit, or the content of a directory.
+    pub fn revision(&self) -> String {
+        self.commit.clone().unwrap_or_else(|| format!("{CONTENT}{}", self.id()))
     }
 
     /// The id of the generation.
@@ -185,6 +218,8 @@ pub struct Snapshot {
     pub broken: Option<Broken>,
     /// The revision that an operator went back to; none while the source is followed.
     pub held: Option<String>,
+    /// What the current generation declares and what is not in force, because it guards against commits: sentences.
+    pub pending: Vec<String>,
     /// What was taken, the newest first.
     pub history: Vec<Past>,
 }

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use crate::boot::happening::Happening;
-use crate::boot::is_diskless;
-use crate::boot::state::Order;
 use crate::server::making::Making;
 use crate::server::snapshot::{Broken, Past, Pin, Served, Snapshot};
-use crate::store::{Store, now};
+use crate::store::Store;
+use crate::store::clock::wall;
 
 /// The setting that holds which commit is being compiled.
 pub const TRYING: &str = "trying";
@@ -50,7 +48,7 @@ pub fn first(making: &Making, kept: &Kept) -> Result<Snapshot, Broken> {
             is_unreachable: false,
             revision: held.clone(),
             report: format!("{held} is held, and cannot be served; `kgen serve --follow` takes the newest\n{report}\n"),
-            at: now(),
+            at: wall(),
         })?
     } else {
         newest(making, kept).or_else(|broken| {
@@ -60,7 +58,7 @@ pub fn first(making: &Making, kept: &Kept) -> Result<Snapshot, Broken> {
             Ok(good)
         })?
     };
-    snapshot.history.push(Past::of(&served, now()));
+    snapshot.history.push(Past::of(&served, wall()));
     snapshot.current = Some(Arc::new(served));
     Ok(snapshot)
 }
@@ -90,39 +88,20 @@ fn newest(making: &Making, kept: &Kept) -> Result<Served, Broken> {
             is_unreachable: false,
             revision: commit.to_owned(),
             report: "the server ended while it compiled this revision; `kgen refresh` tries again\n".to_owned(),
-            at: now(),
+            at: wall(),
         }),
         _ => making.make(&revision),
     }
 }
 
-/// Hosts whose order is done are free again where the inventory says something else now.
-pub async fn settle(store: &Store, served: &Served) {
+/// Tells if kickstarts install machines and none reports that it is done.
+pub fn tell_silent(served: &Served) {
     let inventory = &served.generation().inventory;
-    let records = store.records();
-    let mut taken = Vec::new();
-    let mut builds = false;
-    for host in inventory.hosts.values() {
-        let entry = served.plan().and_then(|plan| plan.entry(host));
-        builds |= entry.is_some_and(|entry| entry.has_token() && !is_diskless(inventory, host));
-        let Some(record) = records.get(&host.name).filter(|record| matches!(record.order, Order::Done(_))) else {
-            continue;
-        };
-        let happening = Happening::Taken { declared: host.boot.clone() };
-        if record.after(&happening, now(), store.limits()).is_some() {
-            taken.push((host.name.clone(), happening));
-        }
-    }
-    if builds && !inventory.reports() {
+    if !inventory.reports() && inventory.hosts.values().any(|host| served.declared(host).builds) {
         tracing::warn!(
             "kickstarts do not report success, so that hosts install until they are left alone; write [serve] into the \
              inventory"
         );
-    }
-    if !taken.is_empty()
-        && let Err(error) = store.all_happened(taken, "").await
-    {
-        tracing::error!(%error, "what the inventory says now is not kept");
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::boot::happening::Time;
-use crate::boot::is_diskless;
-use crate::boot::state::{BootState, Order, Record};
+use crate::boot::order::{BootState, Hold, Order};
+use crate::boot::state::Record;
 use crate::inventory::Host;
 use crate::server::serving::Serving;
 use crate::server::snapshot::{Served, Snapshot};
@@ -25,7 +25,7 @@ pub struct View {
     pub address: Option<String>,
     /// The word of its state.
     pub state: &'static str,
-    /// Since when; 0 where nothing was seen.
+    /// Since when; 0 if nothing was seen.
     pub since: Time,
     /// Whether it is under way and nothing was heard of it for a quarter of an hour.
     pub stuck: bool,
@@ -35,46 +35,86 @@ pub struct View {
     pub last_at: Time,
     /// What it does at its next boot.
     pub next: String,
-    /// What the inventory says.
+    /// What the inventory says; empty of a host that is not in it.
     pub declared: String,
-    /// Who decides: `declared`, `ordered`, `done`.
+    /// Who decides: `declared`, `ordered`, `inventory`, `done`.
     pub order: &'static str,
+    /// Why it boots from its own disk although the inventory names something else; empty if it does not.
+    pub waits: String,
+    /// What an operator types to end that; empty if it does not wait.
+    pub say: String,
+    /// When it last reported success; 0 if it never did.
+    pub installed: Time,
+    /// Whether orders for it need a word more.
+    pub protect: bool,
+    /// What its machine is known by, blanks between.
+    pub machine: String,
     /// How often its build began.
     pub attempts: u32,
-    /// The generation that it gets.
+    /// The generation that it gets; empty of a host that is not in it.
     pub generation: String,
 }
 
 /// One host.
-pub fn view(snapshot: &Snapshot, current: &Served, host: &Host, record: &Arc<Record>, now: Time) -> View {
+pub fn view(serving: &Serving, snapshot: &Snapshot, current: &Served, host: &Host) -> View {
+    one(serving, snapshot, current, (host, &serving.store.record(&host.name)))
+}
+
+fn one(serving: &Serving, snapshot: &Snapshot, current: &Served, (host, record): (&Host, &Arc<Record>)) -> View {
     let (served, host) = snapshot.of(current, host);
-    let inventory = &served.generation().inventory;
-    let next = record.next(&host.boot);
-    // Who was ordered something is armed anyway; what matters is what the inventory orders.
-    let builds = served
-        .plan()
-        .and_then(|plan| plan.entry(host))
-        .is_some_and(|entry| entry.action == next && entry.has_token() && !is_diskless(inventory, host));
-    let state = record.shown(builds);
     View {
-        name: host.name.to_string(),
         appliance: host.appliance.to_string(),
         address: host.boot_interface().and_then(|port| port.ip).map(|ip| ip.to_string()),
-        state: state.word(),
-        since: record.since,
-        stuck: is_stuck(record, now),
-        last: record.last.clone(),
-        last_at: record.last_at,
-        next: next.to_string(),
+        next: record.next(&served.declared(host)).to_string(),
         declared: host.boot.to_string(),
+        generation: served.id().to_owned(),
+        protect: host.protect || record.protect,
+        ..recorded(serving, host.name.as_str(), record)
+    }
+}
+
+/// What is recorded of a host, whether it is in the inventory or not.
+fn recorded(serving: &Serving, name: &str, record: &Record) -> View {
+    let store = &serving.store;
+    let (waits, say) = match &record.hold {
+        Hold::Free => (String::new(), String::new()),
+        Hold::Waiting(why) => (why.clone(), format!("kgen boot --adopt {name}")),
+        Hold::Doubtful(why) => (why.clone(), format!("kgen boot {name} ACTION")),
+    };
+    View {
+        name: name.to_owned(),
+        appliance: String::new(),
+        address: None,
+        state: record.shown().word(),
+        since: store.shown(record.since),
+        stuck: is_stuck(record, store.now()),
+        last: record.last.clone(),
+        last_at: store.shown(record.last_at),
+        next: String::new(),
+        declared: String::new(),
         order: match record.order {
             Order::Declared => "declared",
             Order::Action(_) => "ordered",
+            Order::Inventory(_) => "inventory",
             Order::Done(_) => "done",
         },
+        waits,
+        say,
+        installed: store.shown(record.success.unwrap_or_default()),
+        protect: record.protect,
+        machine: record.machine.to_string(),
         attempts: record.attempts,
-        generation: served.id().to_owned(),
+        generation: String::new(),
     }
+}
+
+/// What is recorded of hosts that are not in the inventory any more, by name.
+pub fn gone(serving: &Serving, current: &Served) -> Vec<View> {
+    let records = serving.store.records();
+    let gone = records.iter().filter(|(name, _)| current.host(name.as_str()).is_none());
+    let mut views: Vec<View> = gone.map(|(name, record)| recorded(serving, name.as_str(), record)).collect();
+    views.sort_by(|one, other| one.name.cmp(&other.name));
+    views
 }
 
 /// Whether a host is under way and nothing was heard of it for long.
@@ -97,12 +137,12 @@ pub struct Filter<'f> {
 pub fn views(serving: &Serving, snapshot: &Snapshot, current: &Served, filter: Filter) -> Vec<View> {
     let records = serving.store.records();
     let none = Arc::new(Record::default());
-    let now = crate::store::now();
+    let now = serving.store.now();
     let hosts = current.generation().inventory.hosts.values();
     let hosts = hosts.map(|host| (host, records.get(&host.name).unwrap_or(&none)));
     // The question that is asked all the time; a view costs more than a look.
     let hosts = hosts.filter(|(_, record)| filter.state != Some("stuck") || is_stuck(record, now));
-    let views = hosts.map(|(host, record)| view(snapshot, current, host, record, now));
+    let views = hosts.map(|(host, record)| one(serving, snapshot, current, (host, record)));
     let has = |view: &View, text: &str| {
         view.name.contains(text) || view.address.as_deref().is_some_and(|address| address.contains(text))
     };

@@ -47,6 +47,13 @@ pub fn is_bare(directory: &Path) -> bool {
     Repository::open_bare(directory).is_ok_and(|repository| repository.is_bare())
 }
 
+/// Whether a commit is another one or follows it. An id that the repository does not have is followed by none.
+pub fn descends(repository: &Path, commit: &str, other: &str) -> bool {
+    let Ok(repository) = Repository::open(repository) else { return false };
+    let (Ok(commit), Ok(other)) = (git2::Oid::from_str(commit), git2::Oid::from_str(other)) else { return false };
+    commit == other || repository.graph_descendant_of(commit, other).unwrap_or(false)
+}
+
 impl Commit {
     /// The commit that a branch, tag or id means.
     ///

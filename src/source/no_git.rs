@@ -28,6 +28,11 @@ pub fn is_bare(_: &Path) -> bool {
     false
 }
 
+/// No commit follows another.
+pub fn descends(_: &Path, _: &str, _: &str) -> bool {
+    false
+}
+
 impl Commit {
     /// There is none.
     ///

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::boot::happening::{Happening, Limits, Time};
+use crate::boot::taking::Taking;
 use crate::name::HostName;
 
 /// The state cannot be kept.
@@ -29,6 +30,19 @@ pub enum StoreError {
     #[error("cannot make the directory {path}: {source}")]
     Directory {
         /// The directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file is no state.
+    #[error("{0} is no state of kgen: {1}")]
+    NoState(PathBuf, String),
+    /// A file of it cannot be written, moved or read.
+    #[error("cannot {doing} {path}: {source}")]
+    File {
+        /// What was being done.
+        doing: &'static str,
+        /// Which file.
         path: PathBuf,
         /// Why not.
         source: std::io::Error,
@@ -77,8 +91,23 @@ pub(super) enum Change {
     Happened(Vec<(HostName, Happening)>, String),
     /// Unknown machines asked: their addresses, from where, how often.
     Sighted(Vec<(String, String, u64)>),
+    /// A generation becomes the current one; of which revision, if the next one is compared with it.
+    Taken(Box<Taking>, Option<Revision>),
+    /// Nothing of a host is to be known any more.
+    Forgotten(HostName),
+    /// Nothing happened for a while.
+    Idle,
     /// A setting is to be kept, or taken away.
     Setting(&'static str, Option<String>),
     /// The bounds of builds and events.
     Bounds(Limits, u32),
+}
+
+/// A revision that is taken.
+#[derive(Clone, Debug)]
+pub struct Revision {
+    /// The id of its commit, or the digest of a directory's content.
+    pub id: String,
+    /// What guards against the next one, JSON.
+    pub guards: String,
 }

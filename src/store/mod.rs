@@ -4,27 +4,31 @@
 //! tells who waits: nobody sees, and no machine is told, what a crash could take back. Readers never wait for the disk.
 #![allow(clippy::disallowed_methods)] // the door to the clock of events, and to the directory of the state
 
+pub mod clock;
+pub mod copy;
 pub mod kept;
+mod row;
 mod schema;
 mod sqlite;
+mod writer;
 
-use std::collections::{BTreeMap, HashMap};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::collections::{BTreeMap, HashSet};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::boot::happening::{Happening, Limits, Time};
+use crate::boot::matching::Records;
 use crate::boot::state::Record;
+use crate::boot::taking::{Taking, restored};
 use crate::boot::token::Token;
 use crate::name::HostName;
-use crate::store::kept::{Change, Event, Sighting, StoreError};
-use crate::store::sqlite::Database;
+use crate::store::clock::Clock;
+use crate::store::kept::{Change, Event, Revision, Sighting, StoreError};
+use crate::store::sqlite::{Database, Loaded};
 
-/// How many changes go to the disk together, at most.
-const BATCH: usize = 1024;
 /// How many sightings go to the disk together.
 const MOST_SIGHTED: usize = 1000;
 
@@ -39,7 +43,11 @@ pub struct Store {
 
 #[derive(Debug)]
 struct Shared {
-    records: RwLock<HashMap<HostName, Arc<Record>>>,
+    records: RwLock<Records>,
+    clock: Clock,
+    taken: RwLock<HashSet<String>>,
+    /// Whether the state was found to be a copy of another.
+    is_copy: bool,
     settings: RwLock<BTreeMap<String, String>>,
     reader: Mutex<Database>,
     newest: watch::Sender<i64>,
@@ -48,10 +56,56 @@ struct Shared {
     sighted: Mutex<BTreeMap<String, (String, u64)>>,
 }
 
-/// Now.
-pub fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+/// The database of a directory, and all that is in it.
+struct Opened {
+    writer: Database,
+    loaded: Loaded,
+    clock: Clock,
+    is_copy: bool,
+    /// Held as long as the state is used.
+    lock: std::fs::File,
+    path: PathBuf,
+}
+
+/// Which file a path is: a copy is another one, also under the same name.
+fn identity(path: &Path) -> std::io::Result<String> {
+    let found = std::fs::metadata(path)?;
+    // Where the system keeps no time of birth, the number of the file has to do.
+    let born = found.created().ok().and_then(|born| born.duration_since(std::time::UNIX_EPOCH).ok());
+    Ok(format!("{} {}", found.ino(), born.unwrap_or_default().as_nanos()))
+}
+
+/// Opens the state of a directory, which is made if it is not there. `is_copy` says that it is known to be one; else it
+/// is seen by its file.
+fn open(directory: &Path, is_copy: bool) -> Result<Opened, StoreError> {
+    let fail = |source| StoreError::Directory { path: directory.to_path_buf(), source };
+    // Tokens of builds are in it.
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fail)?;
+    let lock = lock(directory)?;
+    let path = directory.join("state.sqlite");
+    // Whatever the directory allows; what SQLite makes beside it has the same mode.
+    std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(fail)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(fail)?;
+    let mut writer = Database::open(&path)?;
+    let mut loaded = writer.load()?;
+    let clock = Clock::starting(loaded.newest);
+    let file = identity(&path).map_err(fail)?;
+    let known = loaded.settings.get("file");
+    let is_copy = is_copy || known.is_some_and(|known| *known != file);
+    if is_copy || known.is_none() {
+        let records = if is_copy { loaded.shared() } else { Records::default() };
+        writer.settle_copy(&restored(&records, clock.now()), &file, clock.now())?;
+        loaded = writer.load()?;
+    }
+    Ok(Opened { writer, loaded, clock, is_copy, lock, path })
+}
+
+/// Keeps other servers from the state of a directory.
+fn lock(directory: &Path) -> Result<std::fs::File, StoreError> {
+    let fail = |source| StoreError::Directory { path: directory.to_path_buf(), source };
+    let lock = std::fs::File::create(directory.join("lock")).map_err(fail)?;
+    lock.try_lock().map_err(|_| StoreError::InUse(directory.to_path_buf()))?;
+    Ok(lock)
 }
 
 impl Store {
@@ -60,37 +114,74 @@ impl Store {
     /// # Errors
     /// It cannot be read or written, or another server has it open.
     pub fn open(directory: &Path, limits: Limits, events: u32) -> Result<Self, StoreError> {
-        let fail = |source| StoreError::Directory { path: directory.to_path_buf(), source };
-        // Tokens of builds are in it.
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fail)?;
-        let lock = std::fs::File::create(directory.join("lock")).map_err(fail)?;
-        lock.try_lock().map_err(|_| StoreError::InUse(directory.to_path_buf()))?;
-        let path = directory.join("state.sqlite");
-        // Whatever the directory allows; what SQLite makes beside it has the same mode.
-        std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(fail)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(fail)?;
-        let mut writer = Database::open(&path)?;
+        let Opened { mut writer, loaded, clock, is_copy, lock, path } = open(directory, false)?;
         let reader = Database::read_only(&path)?;
-        let (records, settings) = writer.load()?;
-        let newest = watch::Sender::new(writer.newest()?);
-        let records = records.into_iter().map(|(host, record)| (host, Arc::new(record))).collect();
         let shared = Arc::new(Shared {
-            records: RwLock::new(records),
-            settings: RwLock::new(settings),
+            records: RwLock::new(loaded.shared()),
+            settings: RwLock::new(loaded.settings),
+            taken: RwLock::new(loaded.taken),
+            clock,
+            is_copy,
             reader: Mutex::new(reader),
-            newest,
+            newest: watch::Sender::new(writer.newest()?),
             limits: RwLock::new(limits),
             sighted: Mutex::default(),
         });
         let (sender, changes) = mpsc::channel(65_536);
         let kept = Arc::clone(&shared);
-        let spawned = std::thread::Builder::new().name("state".to_owned());
-        let work = move || {
-            write(&mut writer, &kept, changes, events);
+        let spawned = std::thread::Builder::new().name("state".to_owned()).spawn(move || {
+            writer::write(&mut writer, &kept, changes, events);
             drop(lock);
-        };
-        spawned.spawn(work).map_err(fail)?;
+        });
+        spawned.map_err(|source| StoreError::Directory { path: directory.to_path_buf(), source })?;
         Ok(Self { changes: sender, shared })
+    }
+
+    /// Now, by the clock of the state.
+    pub fn now(&self) -> Time {
+        self.shared.clock.now()
+    }
+
+    /// A time of the state as the wall clock has it.
+    pub fn shown(&self, time: Time) -> Time {
+        self.shared.clock.shown(time)
+    }
+
+    /// Whether the state was found to be a copy when it was opened: what was ordered in it has ended.
+    pub fn is_copy(&self) -> bool {
+        self.shared.is_copy
+    }
+
+    /// The revision that was taken last.
+    pub fn last_taken(&self) -> Option<String> {
+        self.setting("taken")
+    }
+
+    /// Whether a revision was ever taken.
+    pub fn was_taken(&self, revision: &str) -> bool {
+        self.shared.taken.read().unwrap_or_else(PoisonError::into_inner).contains(revision)
+    }
+
+    /// A generation becomes the current one: records follow their machines, and what it orders is ordered. `revision`
+    /// is what the next one is compared with; `None` if an operator went back to it.
+    ///
+    /// # Errors
+    /// The disk refuses; all records are as they were.
+    pub async fn take(&self, taking: Taking, revision: Option<Revision>) -> Result<(), StoreError> {
+        self.change(Change::Taken(Box::new(taking), revision)).await
+    }
+
+    /// Forgets a host: its record and its events.
+    ///
+    /// # Errors
+    /// The disk refuses.
+    pub async fn forget(&self, host: &HostName) -> Result<(), StoreError> {
+        self.change(Change::Forgotten(host.clone())).await
+    }
+
+    /// Nothing happens at the moment: what waits beside the database goes into its file.
+    pub fn idle(&self) {
+        let _ = self.changes.try_send((Change::Idle, None));
     }
 
     /// What is known of a host.
@@ -107,7 +198,7 @@ impl Store {
     }
 
     /// What is known of all hosts of which something is.
-    pub fn records(&self) -> HashMap<HostName, Arc<Record>> {
+    pub fn records(&self) -> Records {
         self.shared.records.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -139,7 +230,7 @@ impl Store {
     /// # Errors
     /// The disk refuses; what is known of the host is as it was.
     pub async fn happened(&self, host: &HostName, happening: Happening, client: &str) -> Result<(), StoreError> {
-        if self.record(host).after(&happening, now(), self.limits()).is_none() {
+        if self.record(host).after(&happening, self.now(), self.limits()).is_none() {
             return Ok(());
         }
         self.all_happened(vec![(host.clone(), happening)], client).await
@@ -186,7 +277,11 @@ impl Store {
     /// # Errors
     /// They cannot be read.
     pub fn events(&self, host: Option<&str>, after: i64, limit: u32, last: bool) -> Result<Vec<Event>, StoreError> {
-        self.shared.reader.lock().unwrap_or_else(PoisonError::into_inner).events(host, after, limit, last)
+        let reader = self.shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut events = reader.events(host, after, limit, last)?;
+        drop(reader);
+        events.iter_mut().for_each(|event| event.at = self.shown(event.at));
+        Ok(events)
     }
 
     /// Machines that asked and are in no inventory, the newest first.
@@ -194,7 +289,13 @@ impl Store {
     /// # Errors
     /// They cannot be read.
     pub fn sightings(&self) -> Result<Vec<Sighting>, StoreError> {
-        self.shared.reader.lock().unwrap_or_else(PoisonError::into_inner).sightings()
+        let reader = self.shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sightings = reader.sightings()?;
+        drop(reader);
+        for sighting in &mut sightings {
+            (sighting.first, sighting.last) = (self.shown(sighting.first), self.shown(sighting.last));
+        }
+        Ok(sightings)
     }
 
     /// The number of the newest event, and when there is a newer one.
@@ -203,61 +304,11 @@ impl Store {
     }
 }
 
-/// Takes changes to the disk until nobody can send any more.
-fn write(
-    database: &mut Database,
-    shared: &Shared,
-    mut changes: mpsc::Receiver<(Change, Option<Answer>)>,
-    mut events: u32,
-) {
-    while let Some(first) = changes.blocking_recv() {
-        let mut batch = vec![first];
-        while batch.len() < BATCH
-            && let Ok(next) = changes.try_recv()
-        {
-            batch.push(next);
-        }
-        for (change, _) in &batch {
-            if let Change::Bounds(limits, count) = change {
-                *shared.limits.write().unwrap_or_else(PoisonError::into_inner) = *limits;
-                events = *count;
-            }
-        }
-        let limits = *shared.limits.read().unwrap_or_else(PoisonError::into_inner);
-        let known = |host: &HostName| {
-            let records = shared.records.read().unwrap_or_else(PoisonError::into_inner);
-            records.get(host).map(|record| (**record).clone()).unwrap_or_default()
-        };
-        let written = database.write(batch.iter().map(|(change, _)| change), &known, (now(), limits, events));
-        let result = match written {
-            Ok(written) => {
-                let mut records = shared.records.write().unwrap_or_else(PoisonError::into_inner);
-                records.extend(written.records.into_iter().map(|(host, record)| (host, Arc::new(record))));
-                drop(records);
-                let mut settings = shared.settings.write().unwrap_or_else(PoisonError::into_inner);
-                for (name, value) in written.settings {
-                    match value {
-                        Some(value) => drop(settings.insert(name.to_owned(), value)),
-                        None => drop(settings.remove(name)),
-                    }
-                }
-                drop(settings);
-                shared.newest.send_if_modified(|newest| std::mem::replace(newest, written.newest) != written.newest);
-                Ok(())
-            }
-            Err(error) => Err(Arc::from(error.to_string())),
-        };
-        for answer in batch.into_iter().filter_map(|(_, answer)| answer) {
-            let _ = answer.send(result.clone());
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::happening::{Served, Told};
-    use crate::boot::state::BootState;
+    use crate::boot::happening::{Declared, Served, Told};
+    use crate::boot::order::BootState;
     use crate::name::ActionName;
 
     const LIMITS: Limits = Limits { token: 60_000, attempts: 3 };
@@ -267,7 +318,7 @@ mod tests {
     }
 
     fn ordered(action: &str) -> Happening {
-        Happening::Ordered { action: ActionName::new(action), by: "me".to_owned() }
+        Happening::Ordered { action: ActionName::new(action).unwrap(), by: "me".to_owned() }
     }
 
     /// What stays when the store is closed and opened again; its writer ends with the last who can send.
@@ -286,7 +337,7 @@ mod tests {
         let host = HostName::new("c0").unwrap();
         let token = Token::new([7; 16]);
         let install = ActionName::new("install").unwrap();
-        let told = Told { action: install.clone(), declared: install };
+        let told = Told { action: install.clone(), declared: Declared { action: install, builds: true } };
         let script = Happening::Script(Served { told, builds: true, local: false, token: Some(token) });
         let store = Store::open(directory.path(), LIMITS, 1000).unwrap();
         waited(async {

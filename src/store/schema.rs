@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 
 /// What makes version N of version N - 1. A step is never changed once it was released.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     create table hosts (
         name text primary key,
         ordered text not null,      -- declared, action, done
@@ -34,7 +35,23 @@ const STEPS: [&str; 1] = ["
         count integer not null
     ) strict, without rowid;
     create table settings (name text primary key, value text not null) strict, without rowid;
-"];
+",
+    "
+    alter table hosts add column hold text not null default '';         -- waiting, doubtful
+    alter table hosts add column why text not null default '';          -- of the hold
+    alter table hosts add column machine text not null default '';      -- identities, blanks between them
+    alter table hosts add column former text not null default '';       -- those of before
+    alter table hosts add column declared text not null default '';     -- the action of the generation taken last
+    alter table hosts add column builds integer not null default 0;     -- whether that action builds
+    alter table hosts add column protect integer not null default 0;
+    alter table hosts add column success integer not null default 0;    -- when it last reported success
+    update hosts set success = max(last_at, 1) where ordered = 'done';
+    create table taken (revision text primary key, at integer not null) strict, without rowid;
+    insert into taken select value, 0 from settings where name = 'last_good';
+    -- A state that was used by a release without identities.
+    insert into settings select 'upgrade', '1' where exists (select 1 from hosts) or exists (select 1 from settings);
+",
+];
 
 /// Brings a state to the version of this program, all steps or none.
 pub fn migrate(connection: &mut Connection) -> Result<(), rusqlite::Error> {

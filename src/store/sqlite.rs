@@ -1,20 +1,20 @@
 //! The database: the only file that knows SQL.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Row, Transaction, params};
+use rusqlite::{Connection, OpenFlags, Transaction, params};
 
 use crate::boot::happening::{Limits, Time};
-use crate::boot::state::{BootState, Order, Record};
-use crate::boot::token::Token;
-use crate::name::{ActionName, HostName};
-use crate::store::kept::{Change, Event, Sighting, StoreError};
+use crate::boot::matching::Records;
+use crate::boot::state::Record;
+use crate::boot::taking::{Step, take};
+use crate::name::HostName;
+use crate::store::kept::{Change, Event, Revision, Sighting, StoreError};
+use crate::store::row::{COLUMNS, put, record, remove, sight, signed, tell, time};
 use crate::store::schema::{is_newer, migrate};
-
-/// How many unknown machines are remembered.
-const SIGHTINGS: u32 = 1000;
 
 #[derive(Debug)]
 pub(super) struct Database {
@@ -24,15 +24,44 @@ pub(super) struct Database {
     since_pruned: u32,
 }
 
-/// All records and settings.
-type Loaded = (HashMap<HostName, Record>, BTreeMap<String, String>);
+/// All that is read when the state is opened.
+#[derive(Debug, Default)]
+pub(super) struct Loaded {
+    pub(super) records: BTreeMap<HostName, Record>,
+    pub(super) settings: BTreeMap<String, String>,
+    /// Revisions that were ever taken.
+    pub(super) taken: HashSet<String>,
+    /// The latest time that anything has.
+    pub(super) newest: Time,
+}
+
+impl Loaded {
+    /// The records, to be shared.
+    pub(super) fn shared(&self) -> Records {
+        self.records.iter().map(|(host, record)| (host.clone(), Arc::new(record.clone()))).collect()
+    }
+}
 
 /// What a transaction has changed.
 #[derive(Debug, Default)]
 pub(super) struct Written {
-    pub(super) records: HashMap<HostName, Record>,
+    /// Records as they are now; `None` for one that is removed.
+    pub(super) records: BTreeMap<HostName, Option<Record>>,
     pub(super) settings: BTreeMap<&'static str, Option<String>>,
+    /// Revisions that were taken.
+    pub(super) taken: Vec<String>,
     pub(super) newest: i64,
+}
+
+/// What changes are applied with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Now {
+    /// By the clock of the state.
+    pub(super) time: Time,
+    /// The bounds of builds.
+    pub(super) limits: Limits,
+    /// How many events are kept.
+    pub(super) events: u32,
 }
 
 impl Database {
@@ -63,19 +92,71 @@ impl Database {
         StoreError::Database { path: self.path.clone(), source }
     }
 
-    /// All records and settings.
+    /// All records, settings and revisions.
     pub(super) fn load(&self) -> Result<Loaded, StoreError> {
         let read = || {
-            let mut hosts = self.connection.prepare(
-                "select name, ordered, action, state, since, build, token, expires, attempts, last, last_at from hosts",
-            )?;
+            let mut hosts = self.connection.prepare(&format!("select {COLUMNS} from hosts"))?;
             let rows = hosts.query_map([], record)?.collect::<Result<Vec<_>, _>>()?;
             let mut settings = self.connection.prepare("select name, value from settings")?;
-            let pair = |row: &Row| Ok((row.get(0)?, row.get(1)?));
-            let settings = settings.query_map([], pair)?.collect::<Result<_, _>>()?;
-            Ok((rows.into_iter().flatten().collect(), settings))
+            let settings = settings.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let mut taken = self.connection.prepare("select revision from taken")?;
+            let taken = taken.query_map([], |row| row.get(0))?;
+            let newest = "select max(coalesce((select max(last_at) from hosts), 0), \
+                          coalesce((select max(at) from events), 0), coalesce((select max(last) from sightings), 0))";
+            Ok(Loaded {
+                records: rows.into_iter().flatten().collect(),
+                settings: settings.collect::<Result<_, _>>()?,
+                taken: taken.collect::<Result<_, _>>()?,
+                newest: self.connection.query_row(newest, [], |row| time(row, 0))?,
+            })
         };
         read().map_err(|error| self.fail(error))
+    }
+
+    /// Ends what a copy of a state must not order, and keeps which file this is.
+    pub(super) fn settle_copy(&mut self, steps: &[Step], file: &str, time: Time) -> Result<(), StoreError> {
+        let write = |connection: &mut Connection| {
+            let transaction = connection.transaction()?;
+            for step in steps {
+                put(&transaction, &step.host, &step.record)?;
+                step.events
+                    .iter()
+                    .try_for_each(|text| tell(&transaction, (&step.host, &step.record), text, "", time))?;
+            }
+            transaction.execute("delete from settings where name = 'taken'", [])?;
+            transaction.execute("replace into settings values ('file', ?1)", params![file])?;
+            transaction.commit()
+        };
+        write(&mut self.connection).map_err(|source| StoreError::Database { path: self.path.clone(), source })
+    }
+
+    /// Brings all that waits beside the database into its file, so that a copy of the file is a copy of the state.
+    pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
+        let done = self.connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()));
+        done.map_err(|error| self.fail(error))
+    }
+
+    /// Writes a copy to a file that is empty or not there.
+    pub(super) fn copy_to(&self, file: &Path) -> Result<(), StoreError> {
+        let done = self.connection.execute("vacuum into ?1", params![file.to_string_lossy()]);
+        done.map(|_| ()).map_err(|error| self.fail(error))
+    }
+
+    /// Whether it is a whole state of a kgen that is not newer.
+    pub(super) fn verify(&self) -> Result<(), StoreError> {
+        if is_newer(&self.connection).map_err(|error| self.fail(error))? {
+            return Err(StoreError::Newer(self.path.clone()));
+        }
+        let check = self.connection.query_row("pragma quick_check", [], |row| row.get::<_, String>(0));
+        let check = check.map_err(|error| self.fail(error))?;
+        let count =
+            "select count(*) from sqlite_master where type = 'table' and name in ('hosts', 'events', 'settings')";
+        let tables: i64 = self.connection.query_row(count, [], |row| row.get(0)).map_err(|error| self.fail(error))?;
+        match (check.as_str(), tables) {
+            ("ok", 3) => Ok(()),
+            ("ok", _) => Err(StoreError::NoState(self.path.clone(), "it has not the tables of one".to_owned())),
+            (fault, _) => Err(StoreError::NoState(self.path.clone(), fault.to_owned())),
+        }
     }
 
     /// The number of the newest event.
@@ -88,41 +169,19 @@ impl Database {
     pub(super) fn write<'c>(
         &mut self,
         changes: impl Iterator<Item = &'c Change>,
-        known: &dyn Fn(&HostName) -> Record,
-        (now, limits, events): (Time, Limits, u32),
+        known: &Records,
+        now: Now,
     ) -> Result<Written, rusqlite::Error> {
         let transaction = self.connection.transaction()?;
         let mut written = Written::default();
         let mut happened = 0;
         for change in changes {
-            match change {
-                Change::Happened(all, client) => {
-                    for (host, happening) in all {
-                        let before = written.records.get(host).cloned().unwrap_or_else(|| known(host));
-                        let Some(after) = before.after(happening, now, limits) else { continue };
-                        put(&transaction, host, &after)?;
-                        tell(&transaction, host, &after, client)?;
-                        happened += 1;
-                        written.records.insert(host.clone(), after);
-                    }
-                }
-                Change::Sighted(seen) => sight(&transaction, seen, now)?,
-                Change::Setting(name, value) => {
-                    match value {
-                        Some(value) => {
-                            transaction.execute("replace into settings values (?1, ?2)", params![name, value])?
-                        }
-                        None => transaction.execute("delete from settings where name = ?1", params![name])?,
-                    };
-                    written.settings.insert(name, value.clone());
-                }
-                Change::Bounds(..) => {}
-            }
+            happened += apply(&transaction, change, known, now, &mut written)?;
         }
         self.since_pruned = self.since_pruned.saturating_add(happened);
-        if self.since_pruned > events / 10 {
+        if self.since_pruned > now.events / 10 {
             let oldest = "delete from events where id <= (select max(id) from events) - ?1";
-            transaction.execute(oldest, params![events])?;
+            transaction.execute(oldest, params![now.events])?;
             self.since_pruned = 0;
         }
         written.newest = transaction.query_row("select coalesce(max(id), 0) from events", [], |row| row.get(0))?;
@@ -182,79 +241,85 @@ impl Database {
     }
 }
 
-/// `SQLite` has signed numbers only.
-fn time(row: &Row, column: usize) -> Result<u64, rusqlite::Error> {
-    Ok(u64::try_from(row.get::<_, i64>(column)?).unwrap_or_default())
-}
-
-fn signed(time: Time) -> i64 {
-    i64::try_from(time).unwrap_or(i64::MAX)
-}
-
-/// A row of `hosts`; none of a name that no host can have, which somebody else wrote.
-fn record(row: &Row) -> Result<Option<(HostName, Record)>, rusqlite::Error> {
-    let action = ActionName::new(&row.get::<_, String>(2)?);
-    let order = match (row.get::<_, String>(1)?.as_str(), action) {
-        ("action", Some(action)) => Order::Action(action),
-        ("done", Some(action)) => Order::Done(action),
-        _ => Order::Declared,
-    };
-    let record = Record {
-        order,
-        state: BootState::named(&row.get::<_, String>(3)?).unwrap_or_default(),
-        since: time(row, 4)?,
-        build: row.get(5)?,
-        token: row.get::<_, Option<String>>(6)?.and_then(|token| Token::parse(&token)),
-        expires: time(row, 7)?,
-        attempts: row.get(8)?,
-        last: row.get(9)?,
-        last_at: time(row, 10)?,
-    };
-    Ok(HostName::new(&row.get::<_, String>(0)?).map(|host| (host, record)))
-}
-
-fn put(transaction: &Transaction, host: &HostName, record: &Record) -> Result<(), rusqlite::Error> {
-    let (ordered, action) = match &record.order {
-        Order::Declared => ("declared", ""),
-        Order::Action(action) => ("action", action.as_str()),
-        Order::Done(action) => ("done", action.as_str()),
-    };
-    let mut statement =
-        transaction.prepare_cached("replace into hosts values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
-    statement.execute(params![
-        host.as_str(),
-        ordered,
-        action,
-        record.state.word(),
-        signed(record.since),
-        record.build,
-        record.token.map(|token| token.reveal()),
-        signed(record.expires),
-        record.attempts,
-        record.last,
-        signed(record.last_at),
-    ])?;
-    Ok(())
-}
-
-fn tell(transaction: &Transaction, host: &HostName, record: &Record, client: &str) -> Result<(), rusqlite::Error> {
-    let insert = "insert into events (at, host, state, text, client) values (?1, ?2, ?3, ?4, ?5)";
-    let mut statement = transaction.prepare_cached(insert)?;
-    statement.execute(params![signed(record.last_at), host.as_str(), record.state.word(), record.last, client])?;
-    Ok(())
-}
-
-fn sight(transaction: &Transaction, seen: &[(String, String, u64)], now: Time) -> Result<(), rusqlite::Error> {
-    let mut insert = transaction.prepare_cached(
-        "insert into sightings values (?1, ?2, ?3, ?3, ?4)
-         on conflict (address) do update set client = ?2, last = ?3, count = count + ?4",
-    )?;
-    for (address, client, count) in seen {
-        insert.execute(params![address, client, signed(now), signed(*count)])?;
+/// Applies one change; gives how many events it wrote.
+fn apply(
+    transaction: &Transaction,
+    change: &Change,
+    known: &Records,
+    now: Now,
+    written: &mut Written,
+) -> Result<u32, rusqlite::Error> {
+    let mut happened = 0;
+    match change {
+        Change::Happened(all, client) => {
+            for (host, happening) in all {
+                let found = || known.get(host).map(|record| (**record).clone()).unwrap_or_default();
+                let before = written.records.get(host).map_or_else(found, |now| now.clone().unwrap_or_default());
+                let Some(after) = before.after(happening, now.time, now.limits) else { continue };
+                put(transaction, host, &after)?;
+                tell(transaction, (host, &after), &after.last, client, now.time)?;
+                happened += 1;
+                written.records.insert(host.clone(), Some(after));
+            }
+        }
+        Change::Taken(taking, revision) => {
+            let steps = take(&together(known, &written.records), taking, now.time);
+            // Before anything is put: one name may be left by one record and taken by another.
+            for from in steps.iter().filter_map(|step| step.from.as_ref()) {
+                remove(transaction, from)?;
+                written.records.insert(from.clone(), None);
+            }
+            for step in steps {
+                put(transaction, &step.host, &step.record)?;
+                for text in &step.events {
+                    tell(transaction, (&step.host, &step.record), text, "", now.time)?;
+                    happened += 1;
+                }
+                written.records.insert(step.host, Some(step.record));
+            }
+            if let Some(Revision { id, guards }) = revision {
+                transaction.execute("insert or ignore into taken values (?1, ?2)", params![id, signed(now.time)])?;
+                written.taken.push(id.clone());
+                for (name, value) in [("taken", Some(id.clone())), ("guards", Some(guards.clone())), ("upgrade", None)]
+                {
+                    set(transaction, name, value, written)?;
+                }
+            }
+        }
+        Change::Forgotten(host) => {
+            remove(transaction, host)?;
+            transaction.execute("delete from events where host = ?1", params![host.as_str()])?;
+            written.records.insert(host.clone(), None);
+        }
+        Change::Sighted(seen) => sight(transaction, seen, now.time)?,
+        Change::Setting(name, value) => set(transaction, name, value.clone(), written)?,
+        Change::Bounds(..) | Change::Idle => {}
     }
-    // Whoever asks with a thousand addresses takes the place of the oldest.
-    let oldest =
-        "delete from sightings where address in (select address from sightings order by last desc limit -1 offset ?1)";
-    transaction.execute(oldest, params![SIGHTINGS])?;
+    Ok(happened)
+}
+
+fn set(
+    transaction: &Transaction,
+    name: &'static str,
+    value: Option<String>,
+    written: &mut Written,
+) -> Result<(), rusqlite::Error> {
+    match &value {
+        Some(value) => transaction.execute("replace into settings values (?1, ?2)", params![name, value])?,
+        None => transaction.execute("delete from settings where name = ?1", params![name])?,
+    };
+    written.settings.insert(name, value);
     Ok(())
+}
+
+/// The records with what a transaction has changed of them so far.
+fn together(known: &Records, written: &BTreeMap<HostName, Option<Record>>) -> Records {
+    let mut all = known.clone();
+    for (host, record) in written {
+        match record {
+            Some(record) => drop(all.insert(host.clone(), record.clone().into())),
+            None => drop(all.remove(host)),
+        }
+    }
+    all
 }

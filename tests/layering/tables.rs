@@ -12,6 +12,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("text", &["name", "source"]),
     ("write", &[]),
     ("shipped", &[]),
+    ("nodeset", &[]),
     // front end: text to profile; syntax knows no host
     ("condition", &["name"]),
     ("profile", &["name", "source", "text"]),
@@ -103,13 +104,13 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ("server::access", &["boot", "inventory", "server::request"]),
     ("server", &[
         "assemble", "boot", "compare", "compile", "diagnostic", "emit", "eval", "expand", "explain", "files", "generation",
-        "inventory", "name", "picture", "server::access", "server::admission", "server::answer", "server::request",
-        "source", "store", "write"
+        "inventory", "name", "nodeset", "picture", "server::access", "server::admission", "server::answer",
+        "server::request", "source", "store", "write"
     ]),
     // the program
     ("cli", &[
         "assemble", "attribute", "boot", "compare", "compile", "description", "dhcp", "diagnostic", "dist", "emit", "emit::template", "eval", "expand",
-        "explain", "files", "generation", "inventory", "lint", "name", "picture", "profile", "readers", "server",
+        "explain", "files", "generation", "inventory", "lint", "name", "nodeset", "picture", "profile", "readers", "server",
         "server::access", "shipped", "simulate", "source", "store", "storm", "syntax", "text", "write"
     ]),
 ];
@@ -225,6 +226,8 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
             ("dist", "what was done as JSON; what was read of packages; documents of modules"),
             ("explain", "answers as JSON"),
             ("inventory::document", "JSON level by level"),
+            ("inventory::guards", "guards as they are kept"),
+            ("inventory::serve", "the values of guards"),
             ("name", "names are texts in JSON"),
             ("picture", "the graph as JSON"),
             ("profile", "kinds of sections as words in JSON"),

@@ -15,7 +15,9 @@ use crate::cli::args::dist::DistCommand;
 use crate::cli::args::printed::Printed;
 
 #[cfg(feature = "serve")]
-use crate::cli::args::server::{Boot, Events, Operator, Pin, Remote, Rollback, Serve, Status, Storm, Unpin};
+use crate::cli::args::server::{
+    Boot, Events, Operator, Pin, Remote, RevisionCommand, Rollback, Serve, StateCommand, Status, Storm, Unpin,
+};
 
 /// A compiler for clusters: from XML modules and an inventory to kickstart files.
 #[derive(Debug, Parser)]
@@ -116,9 +118,17 @@ pub enum Command {
     /// Give a host or an appliance a revision of its own
     #[cfg(feature = "serve")]
     Pin(Pin),
-    /// Give it again what all get
+    /// Remove a pin: the host or appliance follows the current revision again
     #[cfg(feature = "serve")]
     Unpin(Unpin),
+    /// What the server knows of machines: copy it, put a copy back, forget a host that is gone
+    #[cfg(feature = "serve")]
+    #[command(subcommand)]
+    State(StateCommand),
+    /// The revision that is served: accept what it loosens
+    #[cfg(feature = "serve")]
+    #[command(subcommand)]
+    Revision(RevisionCommand),
     /// Make a token for an operator
     #[cfg(feature = "serve")]
     Operator(Operator),

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, Subcommand, ValueEnum, ValueHint};
 
 use crate::cli::args::printed::Printed;
+use crate::inventory::serve::{AtMost, network};
+use crate::inventory::subnet::Subnet;
 
 /// `kgen serve`.
 #[derive(Debug, Args)]
@@ -27,12 +29,64 @@ pub struct Serve {
     /// Run the programs of `<eval>` where the inventory allows it: whoever writes the description runs them here
     #[arg(long)]
     pub allow_eval: bool,
+    /// What guards against commits, whatever the inventory says.
+    #[command(flatten)]
+    pub guards: Guards,
     /// How the log is written
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
     /// Log every request
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+/// Keys of the inventory that guard against commits; a flag wins over every commit.
+#[derive(Debug, Args)]
+pub struct Guards {
+    /// How many installed hosts one commit may arm, such as 12 or 1% [default: the inventory's]
+    #[arg(long, value_name = "NUMBER|SHARE", value_parser = AtMost::parse)]
+    pub arm_at_most: Option<AtMost>,
+    /// Whether new machines of a commit are armed by it [default: the inventory's]
+    #[arg(long, value_name = "TRUTH")]
+    pub install_new: Option<bool>,
+    /// What becomes of an order for many hosts that nobody confirmed [default: the inventory's]
+    #[arg(long, value_enum)]
+    pub brake: Option<BrakeWord>,
+    /// Who gets the token of a build with a boot script [default: the inventory's]
+    #[arg(long, value_enum)]
+    pub token_to: Option<TokenToWord>,
+    /// An operator, as `kgen operator` prints it; with any, those of the inventory do not count
+    #[arg(long, value_name = "NAME=sha256:HASH", value_parser = operator)]
+    pub operator: Vec<(String, String)>,
+    /// Whose X-Forwarded-For is believed; with any, those of the inventory do not count
+    #[arg(long, value_name = "ADDRESS|SUBNET", value_parser = network)]
+    pub trusted_proxy: Vec<Subnet>,
+}
+
+/// What becomes of an order that nobody confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BrakeWord {
+    /// It is carried out with a warning
+    Warn,
+    /// It is refused
+    Enforce,
+}
+
+/// Who gets the token of a build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TokenToWord {
+    /// The addresses of the host
+    Host,
+    /// The network that it boots from
+    Network,
+}
+
+fn operator(text: &str) -> Result<(String, String), String> {
+    let found = text.split_once("=sha256:").filter(|(name, hash)| {
+        !name.is_empty() && hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+    });
+    let (name, hash) = found.ok_or("a name, `=sha256:` and 64 hexadecimal digits")?;
+    Ok((name.to_owned(), hash.to_ascii_lowercase()))
 }
 
 /// How the log is written.
@@ -60,10 +114,24 @@ pub struct Remote {
 
 /// `kgen boot`.
 #[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools)] // each is a flag
 pub struct Boot {
-    /// Hosts, or @APPLIANCE for all of an appliance, and then the boot action; `declared` leaves it to the inventory
-    #[arg(required = true, num_args = 2.., value_name = "HOST.. ACTION")]
+    /// Hosts, or @APPLIANCE for all of an appliance, and then the boot action; `declared` takes an order back and arms
+    /// nobody. With --adopt only hosts
+    #[arg(required_unless_present = "adopt", value_name = "HOST.. ACTION")]
     pub hosts_and_action: Vec<String>,
+    /// Let hosts that wait do what the inventory names: those that are named, else all
+    #[arg(long)]
+    pub adopt: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Show what would happen, and order nothing
+    #[arg(long, conflicts_with = "yes")]
+    pub dry_run: bool,
+    /// Order it also for hosts that the inventory protects
+    #[arg(long)]
+    pub protected: bool,
     /// The server.
     #[command(flatten)]
     pub remote: Remote,
@@ -74,9 +142,13 @@ pub struct Boot {
 pub struct Status {
     /// Only this host
     pub host: Option<String>,
-    /// Only hosts in this state: armed, script-served, kickstart-fetched, installing, installed, local, failed, stuck
+    /// Only hosts in this state: waiting, doubtful, armed, script-served, kickstart-fetched, installing, installed, local,
+    /// failed, stuck
     #[arg(long, value_name = "STATE", conflicts_with = "host")]
     pub state: Option<String>,
+    /// Hosts that are in the inventory no more, and what is recorded of them
+    #[arg(long, conflicts_with_all = ["host", "state"])]
+    pub gone: bool,
     /// The server.
     #[command(flatten)]
     pub remote: Remote,
@@ -135,6 +207,44 @@ pub struct Unpin {
     /// The server.
     #[command(flatten)]
     pub remote: Remote,
+}
+
+/// `kgen state`.
+#[derive(Debug, Subcommand)]
+pub enum StateCommand {
+    /// Copy the state to a file, also while a server is at work on it
+    Backup {
+        /// The file; one that is there is replaced
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// The directory of the state
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/kgen", value_hint = ValueHint::DirPath)]
+        state: PathBuf,
+    },
+    /// Put a copy back, while no server is at work: what was ordered in it ends, its tokens are dropped
+    Restore {
+        /// The file
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        /// The directory of the state
+        #[arg(long, value_name = "DIR", default_value = "/var/lib/kgen", value_hint = ValueHint::DirPath)]
+        state: PathBuf,
+    },
+    /// Have the server forget a host that is in the inventory no more
+    Forget {
+        /// The host
+        host: String,
+        /// The server.
+        #[command(flatten)]
+        remote: Remote,
+    },
+}
+
+/// `kgen revision`.
+#[derive(Debug, Subcommand)]
+pub enum RevisionCommand {
+    /// Put into force what the current revision loosens of what guards against commits; only by the server's socket
+    Accept(Remote),
 }
 
 /// `kgen operator`.
