@@ -221,9 +221,11 @@ fn arm(
         }
         let was_there = step.record.declared.is_some();
         let protected = host.protect || step.record.protect;
+        let is_sure = !matches!(step.record.hold, Hold::Doubtful(_));
         match may_order(taking, (host, protected), found, (is_new, was_there)) {
             _ if !declared.builds => no_longer_builds(step, declared, now),
-            Ok(()) => ordered.push(index),
+            Ok(()) if is_sure => ordered.push(index),
+            Ok(()) => refuse(step, declared, "which machine it is is not sure", now),
             Err(why) => refuse(step, declared, &why, now),
         }
     }
@@ -256,7 +258,6 @@ fn may_order(
 ) -> Result<(), String> {
     match found {
         _ if !taking.basis.is_order() => Err(taking.basis.why().to_owned()),
-        Match::Doubtful(_) => Err("which machine it is is not sure".to_owned()),
         Match::Replaced => Err("the machine is another one".to_owned()),
         Match::New { .. } if is_new && !taking.install_new => Err(taking.basis.why().to_owned()),
         Match::New { .. } if host.machine.is_empty() => {

@@ -197,7 +197,8 @@ fn a_generation_that_holds_secrets_is_compared_without_them() {
         let secret = |_: &str| Some(secret.to_owned());
         let runner = |_: &kgen::expand::Program| Err(String::new());
         let (directory, reach) = (site.path(), Reach::Anywhere);
-        let means = Means { directory, secret: &secret, runner: &runner, handing: Handing::Files, reach, keeps_reports: false };
+        let means =
+            Means { directory, secret: &secret, runner: &runner, handing: Handing::Files, reach, keeps_reports: false };
         let revision = Revision::Directory(site.path().join("cluster.toml"));
         assemble(&revision, means, &mut sources, &mut diagnostics).unwrap().unwrap()
     };

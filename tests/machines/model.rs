@@ -326,7 +326,9 @@ impl World {
             record.order.open().is_some_and(|action| declared(action.as_str()).builds) || builds(host)
         };
         let armed: Vec<usize> = (0..self.machines.len())
-            .filter(|number| hosts.iter().any(|(name, host)| owns(&self.machines[*number], host) && is_armed(name, host)))
+            .filter(|number| {
+                hosts.iter().any(|(name, host)| owns(&self.machines[*number], host) && is_armed(name, host))
+            })
             .collect();
         let any = self.chance.below(self.machines.len());
         let number = match self.chance.one(&armed).copied() {
@@ -342,7 +344,10 @@ impl World {
         self.tokens = self.tokens.wrapping_add(1);
         let told = Told { action: next.clone(), declared };
         let token = builds.then(|| Token::new([self.tokens; 16]));
-        self.happens(&name, &Happening::Script(Served { told: told.clone(), builds, local: next.as_str() == "local", token }));
+        self.happens(
+            &name,
+            &Happening::Script(Served { told: told.clone(), builds, local: next.as_str() == "local", token }),
+        );
         let record = self.record(&name);
         if !builds || record.next(&told.declared) != next {
             self.machines[number].building = None;

@@ -173,7 +173,10 @@ fn machines_that_are_swapped_boot_locally_until_somebody_says_what_they_do() {
     }
     assert!(events(&steps, "c1").contains("the order of install ended"), "{steps:?}");
     assert_ne!(state.shown("c2"), "doubtful");
-    // It stays so, and is told once.
+    // It stays so, also if a commit names another action, and is told once.
+    let mut later = State { records: state.records.clone(), ..State::default() };
+    later.take(Basis::Order, &["c0 b again", "c1 a install", "c2 c install"]);
+    assert_eq!([later.next("c0", "again"), later.next("c1", "install")], ["local", "local"]);
     assert_eq!(state.take(Basis::Order, &["c0 b install", "c1 a rescue", "c2 c install"]), []);
     state.order("c0", "install");
     assert_eq!(state.next("c0", "install"), "install");
@@ -339,7 +342,10 @@ fn records_of_the_first_release_get_what_their_machines_are_known_by_and_arm_nob
     let mut records = Records::new();
     let bare = |order: Order, state| Record { order, state, ..Record::default() };
     let working = Record { token: Some(Token::new([1; 16])), ..bare(Order::Declared, BootState::Installing) };
-    records.insert(name("done"), Arc::new(Record { success: Some(1), ..bare(Order::Done(action("install")), BootState::Local) }));
+    records.insert(
+        name("done"),
+        Arc::new(Record { success: Some(1), ..bare(Order::Done(action("install")), BootState::Local) }),
+    );
     records.insert(name("ordered"), Arc::new(bare(Order::Action(action("install")), BootState::Armed)));
     records.insert(name("seen"), Arc::new(bare(Order::Declared, BootState::Local)));
     records.insert(name("working"), Arc::new(working));
