@@ -17,7 +17,7 @@ use crate::boot::machine::Identities;
 use crate::boot::order::{BootState, Hold, Order};
 use crate::boot::token::{Token, TokenFault};
 use crate::inventory::action;
-use crate::name::ActionName;
+use crate::name::{ActionName, HostName};
 
 /// All that is known of a machine at run time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,6 +46,8 @@ pub struct Record {
     pub machine: Identities,
     /// What machines of this record were known by before.
     pub former: Identities,
+    /// Names that the host had since it was ordered to do something: its machine may have them in its script.
+    pub was: Vec<HostName>,
     /// What the generation that was taken last names; `None` if the host is not in it.
     pub declared: Option<Declared>,
     /// Whether the inventory protects it from orders.
@@ -143,10 +145,11 @@ impl Record {
 
     /// Armed since now, also if it was before.
     pub(super) fn armed(&self, order: Order, last: String, now: Time) -> Record {
-        let hold = Hold::Free;
+        let (hold, was) = (Hold::Free, Vec::new());
         Record {
             order,
             hold,
+            was,
             last,
             token: None,
             attempts: 0,

@@ -60,6 +60,9 @@ impl Basis {
     }
 }
 
+/// How many names that a host had are kept.
+const NAMES: usize = 8;
+
 /// A generation that becomes the current one.
 #[derive(Clone, Debug)]
 pub struct Taking {
@@ -134,6 +137,12 @@ fn identified(records: &Records, host: &Candidate, found: &Match, now: Time) -> 
     let from = moved_from(found).cloned();
     let old = records.get(from.as_ref().unwrap_or(&host.name));
     let mut record = old.map(|record| (**record).clone()).unwrap_or_default();
+    if let Some(from) = &from {
+        record.was.retain(|name| name != from && *name != host.name);
+        record.was.push(from.clone());
+        let surplus = record.was.len().saturating_sub(NAMES);
+        record.was.drain(..surplus);
+    }
     if old.is_none() {
         (record.since, record.last_at) = (now, now);
     }

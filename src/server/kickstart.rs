@@ -110,7 +110,7 @@ fn written(served: &Served, host: &Host, what: What) -> Answer {
 fn find<'s>(serving: &Serving, request: &Request, current: &'s Served, whose: Whose) -> Result<&'s Host, Reason> {
     if let Whose::Named(name) = whose {
         // A machine that began before its host was renamed has the old name in its script.
-        let renamed = || access::token(request).ok().and_then(|token| owner(serving, current, &token));
+        let renamed = || access::token(request).ok().and_then(|token| renamed(serving, current, name, &token));
         return current.host(name).or_else(renamed).ok_or(Reason::UnknownHost);
     }
     let by_address = request.client.address().and_then(|address| current.host_at(address));
@@ -128,6 +128,12 @@ fn find<'s>(serving: &Serving, request: &Request, current: &'s Served, whose: Wh
 /// The host whose build has a token.
 fn owner<'s>(serving: &Serving, current: &'s Served, token: &Token) -> Option<&'s Host> {
     serving.store.host_with(token).and_then(|name| current.host(name.as_str()))
+}
+
+/// The host that had a name when the machine with this token began.
+fn renamed<'s>(serving: &Serving, current: &'s Served, name: &str, token: &Token) -> Option<&'s Host> {
+    let host = owner(serving, current, token)?;
+    serving.store.record(&host.name).was.iter().any(|was| was.as_str() == name).then_some(host)
 }
 
 fn allowed(
@@ -169,7 +175,7 @@ pub fn reported_by(serving: &Serving, request: &Request, name: &str) -> Result<(
     let current = snapshot.current.as_deref().ok_or_else(not_ready)?;
     let refuse = |reason| serving.refuse(request, name, reason);
     let token = access::token(request);
-    let renamed = || owner(serving, current, token.as_ref().ok()?);
+    let renamed = || renamed(serving, current, name, token.as_ref().ok()?);
     let host = current.host(name).or_else(renamed);
     let host = host.ok_or_else(|| serving.refuse(request, "", Reason::UnknownHost))?;
     let record = serving.store.record(&host.name);

@@ -14,7 +14,7 @@ use crate::inventory::subnet::Subnet;
 use crate::server::snapshot::{Broken, Served};
 use crate::source::Sources;
 use crate::source::error::SourceError;
-use crate::source::git::descends;
+use crate::source::git::{descends, is_bare};
 use crate::source::revision::{Origin, Revision};
 use crate::store::clock::wall;
 
@@ -140,6 +140,14 @@ impl Making {
     /// It cannot be reached.
     pub fn refresh(&self) -> Result<(), Broken> {
         self.origin.refresh().map_err(|error| self.unreachable(&error))
+    }
+
+    /// Whether the source is here: a copy of a repository may be none yet, also beside a state that was put back.
+    pub fn has_source(&self) -> bool {
+        match &self.origin {
+            Origin::Repository { repository, url: Some(_), .. } => is_bare(repository),
+            _ => true,
+        }
     }
 
     /// The newest revision, as it is here.

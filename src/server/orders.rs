@@ -52,8 +52,10 @@ pub struct BootOrder {
 /// What an order means.
 #[derive(Debug, Serialize)]
 struct Meaning {
-    /// Who does what, and what is lost by it: a sentence.
+    /// How many hosts do what: a sentence.
     done: String,
+    /// Which hosts, and what is lost by it.
+    meaning: String,
     /// Names of hosts.
     hosts: Vec<HostName>,
     /// How many of them reported success, and would be installed again.
@@ -107,7 +109,10 @@ pub async fn boot(serving: &Serving, request: &Request, operator: &str, order: B
         }
         Some(_) => None,
         None => meaning.needs_confirm.then(|| {
-            format!("an order for more than {UNCONFIRMED} hosts needs --yes (`confirm` of the API): {}", meaning.done)
+            format!(
+                "an order for more than {UNCONFIRMED} hosts needs --yes (`confirm` of the API): {}",
+                meaning.meaning
+            )
         }),
     };
     if let Some(why) = unconfirmed {
@@ -204,17 +209,19 @@ fn meaning(all: &[Ordered], word: &str) -> Meaning {
     let wiped = all.iter().filter(|one| one.builds && one.record.success.is_some()).count();
     let unknown = all.iter().filter(|one| one.builds && one.record.success.is_none()).count();
     let plural = if count == 1 { "host" } else { "hosts" };
-    let mut done = format!("{count} {plural}: {word} at the next boot: {names}");
+    let done = format!("{count} {plural}: {word} at the next boot");
+    let mut meaning = format!("{done}: {names}");
     if wiped > 0 {
         let are = if wiped == 1 { "is" } else { "are" };
-        done.push_str(&format!("; {wiped} {are} installed and would be wiped"));
+        meaning.push_str(&format!("; {wiped} {are} installed and would be wiped"));
     }
     if unknown > 0 {
         let have = if unknown == 1 { "has" } else { "have" };
-        done.push_str(&format!("; {unknown} {have} never reported success, and would be wiped too"));
+        meaning.push_str(&format!("; {unknown} {have} never reported success, and would be wiped too"));
     }
     Meaning {
         done,
+        meaning,
         hosts: all.iter().map(|one| one.host.name.clone()).collect(),
         wiped,
         needs_confirm: count > UNCONFIRMED,

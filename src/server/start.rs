@@ -79,7 +79,8 @@ fn pins(making: &Making, kept: &Kept) -> Vec<Pin> {
 
 fn newest(making: &Making, kept: &Kept) -> Result<Served, Broken> {
     // What is here is served at once, and what is newer is fetched meanwhile: the other side may not be there yet.
-    if kept.last_good.is_none() {
+    let is_here = kept.last_good.is_some() && making.has_source();
+    if !is_here {
         making.refresh()?;
     }
     let revision = making.open()?;

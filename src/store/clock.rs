@@ -17,6 +17,9 @@ pub struct Clock {
     started: Instant,
 }
 
+/// How far clocks that go alike may be from each other, in milliseconds.
+const ALIKE: Time = 2000;
+
 /// The time of the wall clock, in milliseconds since 1970.
 pub fn wall() -> Time {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -42,7 +45,9 @@ impl Clock {
 
     /// A time of this clock as the wall clock would have it; 0 stays 0, which is never.
     pub fn shown(&self, time: Time) -> Time {
-        if time == 0 { 0 } else { wall().saturating_sub(self.now().saturating_sub(time)) }
+        let (wall, now) = (wall(), self.now());
+        // Both clocks go alike as long as nobody sets one of them.
+        if time == 0 || wall.abs_diff(now) < ALIKE { time } else { wall.saturating_sub(now.saturating_sub(time)) }
     }
 }
 

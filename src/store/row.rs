@@ -14,7 +14,7 @@ const SIGHTINGS: u32 = 1000;
 
 /// The columns of [`record`], in order.
 pub(super) const COLUMNS: &str = "name, ordered, action, state, since, build, token, expires, attempts, last, last_at, \
-                                  hold, why, machine, former, declared, builds, protect, success";
+                                  hold, why, machine, former, declared, builds, protect, success, was";
 
 /// `SQLite` has signed numbers only.
 pub(super) fn time(row: &Row, column: usize) -> Result<u64, rusqlite::Error> {
@@ -59,6 +59,7 @@ pub(super) fn record(row: &Row) -> Result<Option<(HostName, Record)>, rusqlite::
         declared: ActionName::new(&text(row, 15)?).map(|action| Declared { action, builds }),
         protect: row.get::<_, i64>(17)? != 0,
         success: Some(time(row, 18)?).filter(|at| *at > 0),
+        was: text(row, 19)?.split_whitespace().filter_map(HostName::new).collect(),
     };
     Ok(HostName::new(&text(row, 0)?).map(|host| (host, record)))
 }
@@ -78,7 +79,7 @@ pub(super) fn put(transaction: &Transaction, host: &HostName, record: &Record) -
     };
     let mut statement = transaction.prepare_cached(&format!(
         "replace into hosts ({COLUMNS}) values \
-         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)"
+         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)"
     ))?;
     statement.execute(params![
         host.as_str(),
@@ -100,6 +101,7 @@ pub(super) fn put(transaction: &Transaction, host: &HostName, record: &Record) -
         record.declared.as_ref().is_some_and(|declared| declared.builds),
         record.protect,
         signed(record.success.unwrap_or_default()),
+        record.was.iter().map(HostName::as_str).collect::<Vec<_>>().join(" "),
     ])?;
     Ok(())
 }

@@ -41,6 +41,7 @@ const STEPS: [&str; 2] = [
     alter table hosts add column why text not null default '';          -- of the hold
     alter table hosts add column machine text not null default '';      -- identities, blanks between them
     alter table hosts add column former text not null default '';       -- those of before
+    alter table hosts add column was text not null default '';          -- names that it had since the order
     alter table hosts add column declared text not null default '';     -- the action of the generation taken last
     alter table hosts add column builds integer not null default 0;     -- whether that action builds
     alter table hosts add column protect integer not null default 0;

@@ -235,11 +235,14 @@ fn a_pinned_host_never_gets_another_revision_after_a_restart() {
 fn a_host_that_is_pinned_does_what_its_own_revision_says() {
     let site = Site::in_git();
     let first = site.git(&["rev-parse", "HEAD"]);
-    site.edit("boot = \"install\"", "boot = \"local\"");
+    site.edit("boot = \"install\"", "boot = \"rescue\"");
     site.commit("c0 is not to install");
     let server = Server::of_git(&site);
-    assert_eq!(server.get(C0.1, "/ks/c0.ks").status, 403);
+    assert!(server.script(C0).0.contains("rescue"));
     assert!(server.kgen(&["pin", "@compute", &first]).status.success());
+    assert_eq!(server.get(C0.1, "/ks/c0.ks").status, 403, "a pin is no order");
+    assert_eq!(server.host("c0")["next"], "local");
+    assert!(server.kgen(&["boot", "c0", "install"]).status.success());
     assert_eq!(server.get(C0.1, "/ks/c0.ks").status, 200);
     assert_eq!(server.get(STRANGER, "/ks/c0.ks").status, 403);
     let (_, token) = server.script(C0);

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -45,12 +46,14 @@ pub fn until_for(limit: Duration, what: &str, mut is: impl FnMut() -> bool) {
 #[derive(Clone)]
 pub struct Site {
     directory: Arc<TempDir>,
+    /// Whether somebody has let the machines of the first start go.
+    adopted: Arc<AtomicBool>,
 }
 
 impl Site {
     /// The site of `tests/serve/site`.
     pub fn new() -> Self {
-        let site = Self { directory: Arc::new(tempfile::tempdir().unwrap()) };
+        let site = Self { directory: Arc::new(tempfile::tempdir().unwrap()), adopted: Arc::default() };
         for (name, content) in files(&root().join("tests/serve/site")) {
             write(&site.path("site").join(name), content);
         }
@@ -68,6 +71,12 @@ impl Site {
         site.git(&["init", "--quiet", "--initial-branch=main"]);
         site.commit("one");
         site
+    }
+
+    /// The same; nobody lets the machines go that wait when a server starts for the first time.
+    pub fn waiting(self) -> Self {
+        self.adopted.store(true, Ordering::Relaxed);
+        self
     }
 
     fn write_local(&self, directory: &Path) {
@@ -188,6 +197,10 @@ impl Server {
         loop {
             if server.log().contains("operators at ") {
                 server.port = server.ports("http").first().copied().unwrap_or(0);
+                if !site.adopted.swap(true, Ordering::Relaxed) {
+                    // A new state arms nobody; most tests are about machines that install.
+                    server.operator("POST", "/api/v1/boot", r#"{"adopt": true}"#);
+                }
                 return Ok(server);
             }
             if let Some(status) = server.child.try_wait().unwrap() {
@@ -293,7 +306,12 @@ impl Server {
     }
 
     pub fn events(&self) -> Vec<Value> {
-        self.operator("GET", "/api/v1/events?last=1000", "").json().as_array().unwrap().clone()
+        let all = self.operator("GET", "/api/v1/events?last=1000", "").json().as_array().unwrap().clone();
+        let is_of_start = |event: &Value| {
+            let text = event["text"].as_str().unwrap();
+            text.contains(" adopted it") || text.contains("nothing is known of what was served before")
+        };
+        all.into_iter().filter(|event| !is_of_start(event)).collect()
     }
 
     pub fn generations(&self) -> Value {

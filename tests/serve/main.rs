@@ -8,19 +8,23 @@
 
 mod access;
 mod admission;
+mod clock;
 mod crash;
 mod files;
 mod framing;
 mod generations;
 mod git;
+mod guards;
 mod lab;
 mod life;
 mod limits;
 mod operators;
+mod orders;
 mod page;
 mod reports;
 mod routes;
 mod secrets;
+mod state;
 #[path = "../support/mod.rs"]
 mod support;
 mod wire;

@@ -5,7 +5,7 @@ use crate::lab::{C0, C1, DISK, OPERATOR, SICK, STRANGER, Server, Site, until};
 use crate::wire;
 
 /// Each route with the methods that it takes.
-const ROUTES: [(&str, &str); 31] = [
+const ROUTES: [(&str, &str); 32] = [
     ("/", "GET, HEAD"),
     ("/healthz", "GET, HEAD"),
     ("/readyz", "GET, HEAD"),
@@ -31,10 +31,11 @@ const ROUTES: [(&str, &str); 31] = [
     ("/install/el9/packages/a.rpm", "GET, HEAD"),
     ("/api/v1/openapi.json", "GET, HEAD"),
     ("/api/v1/hosts", "GET, HEAD"),
-    ("/api/v1/hosts/c0", "GET, HEAD"),
+    ("/api/v1/hosts/c0", "GET, HEAD, DELETE"),
     ("/api/v1/events", "GET, HEAD"),
     ("/api/v1/boot", "POST"),
     ("/api/v1/refresh", "POST"),
+    ("/api/v1/accept", "POST"),
     ("/api/v1/pins", "POST"),
     ("/api/v1/pins/c0", "DELETE"),
 ];
