@@ -148,6 +148,14 @@ impl Server {
             line.clear();
             assert!(log.read_line(&mut line).unwrap() > 0, "kgen does not serve");
         }
+        while !line.contains("operators at") {
+            line.clear();
+            assert!(log.read_line(&mut line).unwrap() > 0, "kgen does not serve");
+        }
+        // A new state arms nobody.
+        let socket = directory.join("../").join(format!("state-{port}/kgen.sock"));
+        let adopted = Command::new(kgen).args(["boot", "--adopt", "--yes", "--socket"]).arg(socket).output().unwrap();
+        assert!(adopted.status.success(), "{adopted:?}");
         thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
         Self { name: name.to_owned(), port, child }
     }

@@ -209,6 +209,25 @@ fn a_machine_installs_itself_once_and_reports_it() {
     installs_once(BIOS_IPXE);
 }
 
+// Its disk would be wiped if its record were that of its name.
+#[test]
+fn a_machine_that_is_renamed_after_it_installed_itself_starts_from_its_disk() {
+    let options = ["--install", "install-0", "--rename", "other-7"];
+    let Some(Run { result, .. }) = start(BIOS_IPXE, Http::Kgen, ADDRESS, &options) else { return };
+    assert_eq!((result["status"].as_str(), result["disks"].as_u64()), (Some("ok"), Some(2)));
+    let events = result["events"].as_array().unwrap();
+    let last = events.last().unwrap();
+    assert_eq!(last["host"], "other-7", "{events:?}");
+    assert!(last["text"].as_str().unwrap().contains("renamed from install-0"), "{events:?}");
+    let requests = result["requests"].to_string();
+    assert_eq!(
+        requests.matches("GET /ks/install-0.ks 200").count(),
+        2,
+        "the machine's, and the operator's: {requests}"
+    );
+    assert!(!requests.contains("/ks/other-7.ks"), "{requests}");
+}
+
 #[test]
 fn a_uefi_machine_installs_itself_once_and_reports_it() {
     if all_boots() {

@@ -69,6 +69,9 @@ fn serve(directory: &Path) -> Server {
     };
     // What it says from now on is nobody's concern, but has to go somewhere.
     std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+    let mut adopt = kgen();
+    adopt.args(["boot", "--adopt", "--yes", "--socket"]).arg(directory.join("state/kgen.sock"));
+    assert!(adopt.output().unwrap().status.success());
     Server(child, url)
 }
 

@@ -104,8 +104,12 @@ impl BootEntry {
 }
 
 /// Whether an entry installs a machine with its kickstart: what it does may destroy what is on the machine's disks.
-pub fn builds(inventory: &Inventory, entry: &BootEntry) -> bool {
-    entry.has_token() && inventory.actions.get(&entry.action).is_some_and(|action| action.way == Way::Kernel)
+pub fn builds(inventory: &Inventory, host: &Host, entry: &BootEntry) -> bool {
+    let Start::Kernel { arguments, .. } = &entry.start else { return false };
+    // With a token the URL goes on behind that.
+    let url = kickstart_url(inventory, host, Handing::Files);
+    let has_kickstart = url.is_some_and(|url| arguments.iter().any(|word| word.contains(&url)));
+    has_kickstart && inventory.actions.get(&entry.action).is_some_and(|action| action.way == Way::Kernel)
 }
 
 /// Whether a host runs from a root that it shares.

@@ -34,7 +34,7 @@ impl Basis {
     /// content of a directory always does.
     pub fn of(last: Option<&str>, was_taken: bool, descends: bool) -> Self {
         match last {
-            None => Self::NoOrder("nothing is known of what was served before"),
+            None => Self::NoOrder("the state is new, or a copy"),
             Some(_) if was_taken => Self::NoOrder("this revision was served before"),
             Some(_) if !descends => Self::NoOrder("this revision does not follow the one before"),
             Some(_) => Self::Order,

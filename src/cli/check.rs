@@ -1,7 +1,9 @@
 //! `kgen check`: everything that is wrong, and nothing written.
 
 use crate::assemble::check_hosts;
+use crate::cli::args::Check;
 use crate::cli::args::printed::Format;
+use crate::cli::diff::against;
 #[cfg(feature = "dist")]
 use crate::cli::dist::check::tell;
 use crate::cli::session::{Failure, Session};
@@ -10,7 +12,8 @@ use crate::diagnostic::Severity;
 use crate::lint;
 
 /// Compiles every host and looks for what is probably not meant.
-pub fn run(session: &mut Session) -> Result<(), Failure> {
+pub fn run(session: &mut Session, arguments: &Check) -> Result<(), Failure> {
+    let against = against(session, arguments)?;
     session.notes = true;
     session.summary = true;
     let generation = session.generation(&[])?;
@@ -26,6 +29,7 @@ pub fn run(session: &mut Session) -> Result<(), Failure> {
     }
     session.stop_on_errors()?;
     if session.format == Format::Text {
+        session.print(&against)?;
         let (hosts, modules) = (generation.inventory.hosts.len(), generation.description.modules.len());
         let variants = generation.variants.len();
         session.print(&format!(

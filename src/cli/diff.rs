@@ -1,5 +1,7 @@
 //! `kgen diff`: what would change on machines from one state of the site to another.
 
+#[cfg(feature = "serve")]
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,11 +9,14 @@ use serde::Serialize;
 
 use crate::assemble::{Assembled, assemble_shown};
 use crate::cli::args::printed::Format;
-use crate::cli::args::{Diff, Global};
+#[cfg(feature = "serve")]
+use crate::cli::args::server::Remote;
+use crate::cli::args::{Check, Diff, Global};
 use crate::cli::locate::{Place, locate};
 #[cfg(feature = "serve")]
 use crate::cli::remote::ask;
 use crate::cli::session::{Failure, Session};
+use crate::compare::orders::{lines, orders};
 use crate::compare::text::text;
 use crate::compare::{Comparison, compare};
 use crate::diagnostic::Diagnostics;
@@ -56,6 +61,10 @@ pub fn run(session: &mut Session, arguments: &Diff) -> Result<(), Failure> {
     let named = arguments.states.clone();
     #[cfg(feature = "serve")]
     let named = if arguments.served { [vec![served(arguments)?], named].concat() } else { named };
+    #[cfg(feature = "serve")]
+    let installed = if arguments.served { Some(installed(&arguments.remote)?) } else { None };
+    #[cfg(not(feature = "serve"))]
+    let installed = None;
     let states = states(session.options(), &named)?;
     let (mut before, mut after) = (Made::default(), Made::default());
     let [from, to] = &states;
@@ -66,7 +75,7 @@ pub fn run(session: &mut Session, arguments: &Diff) -> Result<(), Failure> {
     let comparison = compare(&old, &new);
     match session.format {
         Format::Json => session.print_json(&Document { from: side(from), to: side(to), comparison: &comparison })?,
-        Format::Text => session.print(&text(&comparison, session.is_colored()))?,
+        Format::Text => session.print(&text(&comparison, installed.as_ref(), session.is_colored()))?,
     }
     if comparison.is_empty() { Ok(()) } else { Err(Failure::Differs) }
 }
@@ -77,9 +86,45 @@ fn served(arguments: &Diff) -> Result<String, Failure> {
     if arguments.states.len() > 1 || arguments.states.iter().any(|state| state.contains("..")) {
         return Err(Failure::Usage("--served is the first state; name one more at most".to_owned()));
     }
-    let answer = ask(&arguments.remote, "GET", "/api/v1/generations", None)?;
+    served_commit(&arguments.remote)
+}
+
+#[cfg(feature = "serve")]
+fn served_commit(remote: &Remote) -> Result<String, Failure> {
+    let answer = ask(remote, "GET", "/api/v1/generations", None)?;
     let commit = answer["commit"].as_str().map(str::to_owned);
     commit.ok_or_else(|| Failure::Usage("the server serves a directory, of which there is no commit".to_owned()))
+}
+
+/// The hosts of a server that reported success.
+#[cfg(feature = "serve")]
+fn installed(remote: &Remote) -> Result<BTreeSet<String>, Failure> {
+    let hosts = ask(remote, "GET", "/api/v1/hosts", None)?;
+    let all = hosts.as_array().into_iter().flatten();
+    let installed = all.filter(|host| host["installed"].as_u64().is_some_and(|at| at > 0));
+    Ok(installed.filter_map(|host| host["name"].as_str().map(str::to_owned)).collect())
+}
+
+/// `kgen check --against`: what the site means for orders after another revision, in lines.
+pub fn against(session: &mut Session, arguments: &Check) -> Result<String, Failure> {
+    let given = arguments.against.clone();
+    #[cfg(feature = "serve")]
+    let (given, installed) = match given {
+        None if arguments.served => (Some(served_commit(&arguments.remote)?), Some(installed(&arguments.remote)?)),
+        given => (given, arguments.served.then(|| installed(&arguments.remote)).transpose()?),
+    };
+    #[cfg(not(feature = "serve"))]
+    let installed = None;
+    let Some(revision) = given else { return Ok(String::new()) };
+    let [from, to] = states(session.options(), &[revision])?;
+    let (mut before, mut after) = (Made::default(), Made::default());
+    let (old, new) = rayon::join(|| assembled(&from, &mut before), || assembled(&to, &mut after));
+    // What is wrong with the files themselves is told by the check.
+    let faulty = tell_faults(session, &from, before);
+    match (old?, new?) {
+        (Some(old), Some(new)) if !faulty => Ok(lines(&orders(&old, &new), installed.as_ref())),
+        _ => Err(Failure::Faults),
+    }
 }
 
 /// What the arguments name: the state before, and the state after.

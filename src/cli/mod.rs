@@ -64,7 +64,7 @@ pub fn run() -> ExitCode {
     let mut session = Session::new(cli.global, format_of(&cli.command));
     let done = match cli.command {
         Command::Compile(arguments) => compile::run(&mut session, &arguments),
-        Command::Check(_) => check::run(&mut session),
+        Command::Check(arguments) => check::run(&mut session, &arguments),
         Command::Profile(arguments) => profile::run(&mut session, &arguments),
         Command::Explain(arguments) => explain::run(&mut session, &arguments),
         Command::Diff(arguments) => diff::run(&mut session, &arguments),

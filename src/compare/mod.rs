@@ -10,6 +10,7 @@ mod boots;
 pub mod fold;
 mod kickstarts;
 pub mod lines;
+pub mod orders;
 mod own;
 mod site;
 pub mod text;
@@ -20,6 +21,7 @@ use serde::Serialize;
 
 use crate::assemble::Assembled;
 use crate::compare::fold::{Change, Output, fold};
+use crate::compare::orders::{Orders, orders};
 use crate::compare::own::Pair;
 use crate::inventory::Host;
 use crate::name::HostName;
@@ -27,6 +29,8 @@ use crate::name::HostName;
 /// What changes.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Comparison {
+    /// What it means for orders.
+    pub orders: Orders,
     /// Hosts that the first generation does not have, by name.
     pub new: Vec<HostName>,
     /// Hosts that the second generation does not have, by name.
@@ -57,6 +61,7 @@ pub fn compare(old: &Assembled, new: &Assembled) -> Comparison {
     };
     let (of_hosts, of_site) = rayon::join(of_hosts, || site::changes(old, new));
     Comparison {
+        orders: orders(old, new),
         new: only(after, before),
         gone: only(before, after),
         changes: of_hosts.into_iter().flatten().chain(of_site).collect(),

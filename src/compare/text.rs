@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use crate::compare::Comparison;
 use crate::compare::fold::{Change, Output};
+use crate::compare::orders::lines;
 use crate::explain::Cause;
 use crate::explain::text::{used_text, values_text};
 use crate::name::HostName;
@@ -14,9 +15,11 @@ const NAMES: usize = 3;
 /// How many lines of a file of the site are shown: with a thousand new hosts, each of them says the same.
 const SITE_LINES: usize = 20;
 
-/// What changes, like a unified diff with headings; in colours for a terminal.
-pub fn text(comparison: &Comparison, colored: bool) -> String {
+/// What changes, like a unified diff with headings; in colours for a terminal. First what it means for orders: `installed`
+/// are the hosts that reported success, where a server was asked.
+pub fn text(comparison: &Comparison, installed: Option<&BTreeSet<String>>, colored: bool) -> String {
     let mut page = Page { text: String::new(), colored };
+    lines(&comparison.orders, installed).lines().for_each(|line| page.paint("1", line));
     for (hosts, what) in [(&comparison.new, "new"), (&comparison.gone, "gone")] {
         if !hosts.is_empty() {
             page.paint("1", &format!("{what}: {}", counted(hosts)));

@@ -292,7 +292,7 @@ impl Follower {
     async fn difference(&self, next: &Arc<Served>) -> Option<Arc<str>> {
         let current = self.serving.snapshot.load().current.clone()?;
         let next = Arc::clone(next);
-        let compared = blocking(move || text(&compare(&current.assembled, &next.assembled), false)).await;
+        let compared = blocking(move || text(&compare(&current.assembled, &next.assembled), None, false)).await;
         compared
             .map(|mut text| {
                 text.truncate(text.floor_char_boundary(LONGEST_DIFFERENCE));

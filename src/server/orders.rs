@@ -264,5 +264,5 @@ fn named(inventory: &Inventory, word: &str) -> Result<ActionName, String> {
 fn is_build(served: &Served, host: &Host, action: &ActionName) -> Result<bool, String> {
     let plan = served.plan().ok_or("[site] has no `server`, so there is nothing to boot from")?;
     let entry = plan.entry_of(host, action).map_err(|fault| format!("{}: {fault}", host.name))?;
-    Ok(builds(&served.generation().inventory, &entry))
+    Ok(builds(&served.generation().inventory, host, &entry))
 }

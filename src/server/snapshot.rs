@@ -79,7 +79,7 @@ impl Served {
     pub fn declared(&self, host: &Host) -> Declared {
         let inventory = &self.generation().inventory;
         let entry = self.plan().and_then(|plan| plan.entry(host));
-        Declared { action: host.boot.clone(), builds: entry.is_some_and(|entry| builds(inventory, entry)) }
+        Declared { action: host.boot.clone(), builds: entry.is_some_and(|entry| builds(inventory, host, entry)) }
     }
 
     /// All hosts as the records of machines are compared with them.

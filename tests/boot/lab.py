@@ -49,6 +49,7 @@ def main():
     booting.add_argument("--nfs", metavar="PATH", help="export the root of a machine without a disk under PATH")
     booting.add_argument("--serve", nargs=2, metavar=("KGEN", "SITE"), help="what answers HTTP")
     booting.add_argument("--install", metavar="HOST", help="expect that the machine installs itself once, as this host")
+    booting.add_argument("--rename", metavar="NAME", help="give the host another name before the machine starts again")
     booting.add_argument("--disk", action="store_true", help="expect that the machine starts from its own disk")
     booting.add_argument("--limit", type=float, default=180, metavar="SECONDS")
     booting.add_argument("--logs", type=pathlib.Path, help="keep the logs of all servers in this directory")
@@ -138,6 +139,8 @@ def installs(daemons, web, work, arguments):
     result |= report(work)
     for _ in range(2):
         seen = serial(work).count(prepare.LOCAL_DISK) if result["disks"] else 0
+        if seen and arguments.rename:
+            web.rename(arguments.install, arguments.rename)
         if seen:
             reset(work)
         if wait(daemons, arguments, lambda: serial(work).count(prepare.LOCAL_DISK) > seen):

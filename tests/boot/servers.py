@@ -8,6 +8,7 @@ import http.client
 import http.server
 import json
 import os
+import pathlib
 import socket
 import subprocess
 import threading
@@ -149,6 +150,21 @@ class Kgen:
         self.state = daemons.work / "state"
         self.socket = self.state / "kgen.sock"
         self.start()
+        # A new state arms nobody; an operator lets the machines go.
+        self.operate("boot", "--adopt", "--yes")
+
+    def operate(self, command, *words):
+        """What an operator says; gives what is answered."""
+        words = [self.program, command, *words, "--socket", self.socket]
+        return subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout.decode()
+
+    def rename(self, old, new):
+        """Gives a host of the site another name, and has it served."""
+        inventory = pathlib.Path(self.site) / "cluster.toml"
+        inventory.write_text(inventory.read_text().replace(f"[hosts.{old}]", f"[hosts.{new}]"))
+        self.operate("refresh")
+        if f"renamed from {old}" not in self.operate("events", new):
+            raise SystemExit(f"{old} was not renamed")
 
     def start(self):
         words = ["--site", self.site, "--state", self.state, "--listen", f"{ADDRESS}:{PORT}"]
@@ -168,9 +184,9 @@ class Kgen:
 
     def told(self):
         """What it tells operators of all machines, and why it refused something to somebody."""
-        words = [self.program, "events", "--socket", self.socket, "--format", "json"]
-        told = subprocess.run(words, stdout=subprocess.PIPE, check=True).stdout.decode()
-        events = [json.loads(line) for line in told.splitlines()]
+        events = [json.loads(line) for line in self.operate("events", "--format", "json").splitlines()]
+        # How machines wait until they are let go is every start's.
+        events = [event for event in events if "adopted it" not in event["text"] and "state is new" not in event["text"]]
         return {"events": events, "refused": [line["reason"] for line in self.log("refused")]}
 
     def kickstart(self, path):

@@ -146,7 +146,10 @@ fn hosts_that_come_and_go_are_named_and_are_in_the_files_of_the_site() {
     site.edit("cluster.toml", "[hosts.c1]", "[hosts.c9]");
     let (code, text, _) = site.diff(&[]);
     assert_eq!(code, 4);
-    assert!(text.starts_with("new: 1 host: c9\ngone: 1 host: c1\n\n"), "{text}");
+    assert!(
+        text.starts_with("the same machine under a new name: c9, before c1\nnew: 1 host: c9\ngone: 1 host: c1\n\n"),
+        "{text}"
+    );
     assert!(text.contains("\nsite/hosts\n@@ cluster.toml:"), "{text}");
     assert!(!text.contains("kickstart of"), "{text}");
     let document = site.json(&[]);
@@ -161,7 +164,10 @@ fn what_a_host_boots_is_told_once_for_every_loader() {
     let site = Site::new();
     site.edit("cluster.toml", "[appliances.compute]", "[appliances.compute]\nboot = \"install\"");
     let (_, text, _) = site.diff(&[]);
-    assert!(text.starts_with("boot script of 3 hosts: c0, c1, c2\n@@ cluster.toml:"), "{text}");
+    let orders = "boot of 3 hosts: local to install: c[0-2]\n\
+                  3 hosts would install, also if installed (--served asks the server): c[0-2]\n\n";
+    let rest = text.strip_prefix(orders).unwrap_or_else(|| panic!("{text}"));
+    assert!(rest.starts_with("boot script of 3 hosts: c0, c1, c2\n@@ cluster.toml:"), "{text}");
     assert!(text.contains("\n+argument inst.ks=http://10.0.0.1/ks/&hostname;.ks\n"), "{text}");
     site.commit();
     write(&site.path().join("cluster.d/boot.toml"), "[boot.install]\nmore_arguments = [\"console=ttyS0\"]\n");
@@ -228,6 +234,7 @@ fn the_document_for_programs_has_these_fields() {
     let expected = serde_json::json!({
         "from": { "name": "HEAD~1", "commit": step["from"]["commit"] },
         "to": { "name": "main", "commit": step["to"]["commit"] },
+        "orders": { "renamed": [], "doubtful": [], "replaced": [], "actions": [], "new": [], "loosens": [] },
         "new": [], "gone": [],
         "changes": [
             { "output": "kickstart", "hosts": ["login"], "hunks": [
@@ -309,4 +316,48 @@ fn colours_are_for_terminals_and_who_asks() {
     site.edit("nodes/login.xml", "vim", "emacs");
     assert!(!site.diff(&[]).1.contains('\x1b'));
     assert!(site.diff(&["--color", "always"]).1.contains("\x1b[32m+emacs\x1b[0m\n"));
+}
+
+#[test]
+fn what_a_commit_means_for_orders_is_said_first() {
+    let site = Site::new();
+    let text = std::fs::read_to_string(site.path().join("cluster.toml")).unwrap();
+    let put = |text: &str| write(&site.path().join("cluster.toml"), text);
+    let renamed = text.replace("[hosts.c0]", "[hosts.n0]").replace("[hosts.c1]", "[hosts.n1]");
+    put(&renamed);
+    let (code, said, _) = site.diff(&[]);
+    assert_eq!((code, said.lines().next()), (4, Some("the same 2 machines under new names: n[0-1], before c[0-1]")));
+    // Other words, and a machine that takes the place of another.
+    let words = text
+        .replace("[hosts.c1]\n", "[hosts.c1]\nboot = \"install\"\n")
+        .replace("[hosts.c2]\n", "[hosts.c2]\nboot = \"rescue\"\n")
+        .replace("52:54:00:00:00:0f", "52:54:00:00:00:ff");
+    put(&words);
+    let expected = "1 host with another machine, which this does not arm: login\n\
+                    boot of 1 host: local to install: c1\nboot of 1 host: local to rescue: c2\n\
+                    1 host would install, also if installed (--served asks the server): c1\n";
+    assert!(site.diff(&[]).1.starts_with(expected), "{}", site.diff(&[]).1);
+    write(&site.path().join("hidden/rootpw"), "x");
+    let check =
+        |revision: &str| site::said(support::kgen().args(["check", "--against", revision]).current_dir(site.path()));
+    let (code, said, _) = check("HEAD");
+    assert!(code == 0 && said.starts_with(expected) && said.contains("\ngood: "), "{code} {said}");
+    assert_eq!(check("nothing").0, 3);
+    let swapped = text
+        .replace("52:54:00:00:00:00", "ZZ")
+        .replace("52:54:00:00:00:01", "52:54:00:00:00:00")
+        .replace("ZZ", "52:54:00:00:00:01");
+    put(&swapped);
+    assert!(
+        site.diff(&[])
+            .1
+            .starts_with("2 doubtful hosts, with what others are known by; they boot from their own disk: c[0-1]\n")
+    );
+    let loose = text.replace("[site]\n", "[site]\ninstall_new = true\n")
+        + "[hosts.new]\nappliance = \"login\"\nboot = \"install\"\n";
+    put(&loose);
+    let said = site.diff(&[]).1;
+    assert!(said.contains("1 new host would wait, or install with `install_new`: new\n"), "{said}");
+    assert!(said.contains("loosens a guard: `install_new = true` is not in force: it is false"), "{said}");
+    assert_eq!(site.json(&[])["orders"]["new"], serde_json::json!(["new"]));
 }

@@ -88,7 +88,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
     ]),
     ("compare", &[
         "assemble", "attribute", "boot", "cohort", "emit", "emit::template", "explain", "files", "generation", "inventory",
-        "name", "source", "text"
+        "name", "nodeset", "source", "text"
     ]),
     ("simulate", &["boot", "dhcp", "emit", "files", "generation", "inventory", "name"]),
     ("readers", &[]),

@@ -223,7 +223,7 @@ fn another_word_in_a_new_commit_is_an_order_and_the_same_word_is_none() {
 #[test]
 fn what_is_no_order_arms_nobody_and_is_told() {
     let cases = [
-        (Basis::of(None, false, false), "nothing is known"),
+        (Basis::of(None, false, false), "the state is new"),
         (Basis::of(Some("x"), true, true), "served before"),
         (Basis::of(Some("x"), false, false), "does not follow"),
     ];

@@ -309,7 +309,7 @@ impl Server {
         let all = self.operator("GET", "/api/v1/events?last=1000", "").json().as_array().unwrap().clone();
         let is_of_start = |event: &Value| {
             let text = event["text"].as_str().unwrap();
-            text.contains(" adopted it") || text.contains("nothing is known of what was served before")
+            text.contains(" adopted it") || text.contains("the state is new, or a copy")
         };
         all.into_iter().filter(|event| !is_of_start(event)).collect()
     }

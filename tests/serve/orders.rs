@@ -358,3 +358,23 @@ fn records_of_hosts_that_are_gone_stay_until_they_are_forgotten() {
     assert!(!said(&server.kgen(&["status", "--gone"])).contains("c0 "));
     assert_eq!(told(&server, "c0"), "");
 }
+
+#[test]
+fn a_check_against_what_is_served_knows_who_is_installed() {
+    let site = Site::in_git();
+    let server = Server::of_git(&site);
+    install(&server, C0);
+    site.edit("boot = \"install\"", "boot = \"again\"").edit("boot = \"local\"", "boot = \"install\"");
+    site.edit("[hosts.c0]", "[hosts.first]");
+    let command = |word: &str, more: &[&str]| {
+        let mut command = crate::support::kgen();
+        command.args([word, "--served", "--site"]).arg(site.path("site")).args(more);
+        command.arg("--local").arg(site.state()).arg("--socket").arg(&server.socket);
+        said(&command.output().unwrap())
+    };
+    let expected = "the same machine under a new name: first, before c0\nboot of 1 host: install to again: first\n\
+                    boot of 1 host: local to install: disk\n1 installed host would install: first\n\
+                    1 host that never reported success would install\n";
+    assert!(command("check", &[]).starts_with(expected), "{}", command("check", &[]));
+    assert!(command("diff", &[]).starts_with(expected), "{}", command("diff", &[]));
+}

@@ -171,6 +171,18 @@ pub struct Compile {
 /// `kgen check`.
 #[derive(Debug, Args)]
 pub struct Check {
+    /// Say also what the site means for machines after this branch, tag or commit: new names, boot actions that change,
+    /// who would install
+    #[arg(long, value_name = "REVISION")]
+    pub against: Option<String>,
+    /// The same after what a server serves now, which also knows who is installed
+    #[cfg(feature = "serve")]
+    #[arg(long)]
+    pub served: bool,
+    /// The server.
+    #[cfg(feature = "serve")]
+    #[command(flatten)]
+    pub remote: Remote,
     /// How it is printed.
     #[command(flatten)]
     pub printed: Printed,

@@ -1,0 +1,180 @@
+//! What a new generation means for orders: which machines have other names, which boot actions change, who would be told to
+//! install. Made of the declared alone; who is installed only a server knows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::assemble::Assembled;
+use crate::boot::builds;
+use crate::boot::happening::Declared;
+use crate::boot::machine::Identities;
+use crate::boot::matching::{Candidate, Match, Records, matched};
+use crate::boot::state::Record;
+use crate::inventory::Host;
+use crate::inventory::guards::Guards;
+use crate::name::{ActionName, HostName};
+use crate::nodeset::nodeset;
+
+/// What changes for orders.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Orders {
+    /// Machines under new names: the old, the new.
+    pub renamed: Vec<(HostName, HostName)>,
+    /// Hosts that have what another host is known by: which machine is which is not sure.
+    pub doubtful: Vec<HostName>,
+    /// Hosts all of whose identities are others.
+    pub replaced: Vec<HostName>,
+    /// Boot actions that change.
+    pub actions: Vec<Action>,
+    /// New hosts whose action builds.
+    pub new: Vec<HostName>,
+    /// What the new generation loosens of what guards against commits: sentences.
+    pub loosens: Vec<String>,
+}
+
+/// A boot action that changes for some hosts.
+#[derive(Clone, Debug, Serialize)]
+pub struct Action {
+    /// What they did.
+    pub from: ActionName,
+    /// What they are to do.
+    pub to: ActionName,
+    /// Whether that installs them.
+    pub builds: bool,
+    /// Names now.
+    pub hosts: Vec<HostName>,
+    /// Names before.
+    pub were: Vec<HostName>,
+}
+
+fn candidate(side: &Assembled, host: &Host) -> Candidate {
+    let inventory = &side.generation.inventory;
+    let entry = side.plan.as_ref().and_then(|plan| plan.entry(host));
+    let declared =
+        Declared { action: host.boot.clone(), builds: entry.is_some_and(|entry| builds(inventory, host, entry)) };
+    Candidate { name: host.name.clone(), machine: Identities::of(host), declared, protect: host.protect }
+}
+
+/// What a generation means for orders after another one.
+pub fn orders(old: &Assembled, new: &Assembled) -> Orders {
+    let (before, after) = (&old.generation.inventory, &new.generation.inventory);
+    let record = |host: &Host| {
+        let Candidate { name, machine, declared, .. } = candidate(old, host);
+        (name, Arc::new(Record { machine, declared: Some(declared), ..Record::default() }))
+    };
+    let records: Records = before.hosts.values().map(record).collect();
+    let hosts: Vec<Candidate> = after.hosts.values().map(|host| candidate(new, host)).collect();
+    let mut found = Orders::default();
+    let mut actions: BTreeMap<(ActionName, ActionName, bool), (Vec<HostName>, Vec<HostName>)> = BTreeMap::new();
+    for (host, machine) in hosts.iter().zip(matched(&records, &hosts)) {
+        let was = match machine {
+            Match::Kept => host.name.clone(),
+            Match::Moved(from) => {
+                found.renamed.push((from.clone(), host.name.clone()));
+                from
+            }
+            Match::Replaced => {
+                found.replaced.push(host.name.clone());
+                host.name.clone()
+            }
+            Match::Doubtful(_) => {
+                found.doubtful.push(host.name.clone());
+                continue;
+            }
+            Match::New { .. } => {
+                found.new.extend(host.declared.builds.then(|| host.name.clone()));
+                continue;
+            }
+        };
+        let Some(then) = records.get(&was).and_then(|record| record.declared.as_ref()) else { continue };
+        if *then != host.declared {
+            let key = (then.action.clone(), host.declared.action.clone(), host.declared.builds);
+            let (hosts, were) = actions.entry(key).or_default();
+            hosts.push(host.name.clone());
+            were.push(was);
+        }
+    }
+    found.actions = actions
+        .into_iter()
+        .map(|((from, to, builds), (hosts, were))| Action { from, to, builds, hosts, were })
+        .collect();
+    let (before, after) = (Guards::of(before), Guards::of(after));
+    found.loosens = before.tightened(&after).pending(&after);
+    found
+}
+
+fn folded<'h>(hosts: impl IntoIterator<Item = &'h HostName>) -> String {
+    nodeset(hosts.into_iter().map(HostName::as_str))
+}
+
+fn plural(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The same for people, a line each; `installed` are the hosts that reported success, where a server was asked.
+pub fn lines(orders: &Orders, installed: Option<&BTreeSet<String>>) -> String {
+    let mut text = String::new();
+    if !orders.renamed.is_empty() {
+        let (old, new) = (orders.renamed.iter().map(|pair| &pair.0), orders.renamed.iter().map(|pair| &pair.1));
+        let what = match orders.renamed.len() {
+            1 => "the same machine under a new name".to_owned(),
+            count => format!("the same {count} machines under new names"),
+        };
+        let _ = writeln!(text, "{what}: {}, before {}", folded(new), folded(old));
+    }
+    if !orders.doubtful.is_empty() {
+        let count = plural(orders.doubtful.len(), "doubtful host");
+        let hosts = folded(&orders.doubtful);
+        let _ = writeln!(text, "{count}, with what others are known by; they boot from their own disk: {hosts}");
+    }
+    if !orders.replaced.is_empty() {
+        let count = plural(orders.replaced.len(), "host");
+        let _ = writeln!(text, "{count} with another machine, which this does not arm: {}", folded(&orders.replaced));
+    }
+    for action in &orders.actions {
+        let count = plural(action.hosts.len(), "host");
+        let _ = writeln!(text, "boot of {count}: {} to {}: {}", action.from, action.to, folded(&action.hosts));
+    }
+    let builds = || {
+        orders.actions.iter().filter(|action| action.builds).flat_map(|action| action.hosts.iter().zip(&action.were))
+    };
+    let (there, count) = (builds(), builds().count());
+    match installed {
+        Some(installed) => {
+            let hosts: Vec<&HostName> =
+                there.filter(|(_, was)| installed.contains(was.as_str())).map(|(host, _)| host).collect();
+            if !hosts.is_empty() {
+                let _ = writeln!(
+                    text,
+                    "{} would install: {}",
+                    plural(hosts.len(), "installed host"),
+                    folded(hosts.iter().copied())
+                );
+            }
+            if count > hosts.len() {
+                let others = plural(count - hosts.len(), "host");
+                let _ = writeln!(text, "{others} that never reported success would install");
+            }
+        }
+        None if count > 0 => {
+            let hosts = folded(there.map(|(host, _)| host));
+            let _ = writeln!(
+                text,
+                "{} would install, also if installed (--served asks the server): {hosts}",
+                plural(count, "host")
+            );
+        }
+        None => {}
+    }
+    if !orders.new.is_empty() {
+        let count = plural(orders.new.len(), "new host");
+        let _ = writeln!(text, "{count} would wait, or install with `install_new`: {}", folded(&orders.new));
+    }
+    for loose in &orders.loosens {
+        let _ = writeln!(text, "loosens a guard: {loose} (`kgen revision accept`)");
+    }
+    text
+}
