@@ -33,11 +33,11 @@ pub fn boot(session: &Session, arguments: &Boot) -> Result<(), Failure> {
         shown["dry_run"] = true.into();
         let meaning = send(&shown)?;
         if arguments.dry_run {
-            return session.print(&format!("{}\n", word(&meaning, "meaning")));
+            return session.print(&format!("{}\n", word(&meaning, "says")));
         }
         let count = meaning["hosts"].as_array().map_or(0, Vec::len);
         if !arguments.yes {
-            session.remark(word(&meaning, "meaning"));
+            session.remark(word(&meaning, "says"));
         }
         let is_asked = !arguments.yes && (count > 1 || arguments.adopt) && std::io::stdin().is_terminal();
         if is_asked && !agrees()? {

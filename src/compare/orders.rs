@@ -58,6 +58,9 @@ fn candidate(side: &Assembled, host: &Host) -> Candidate {
     Candidate { name: host.name.clone(), machine: Identities::of(host), declared, protect: host.protect }
 }
 
+/// Names of hosts now, and those of before.
+type Names = (Vec<HostName>, Vec<HostName>);
+
 /// What a generation means for orders after another one.
 pub fn orders(old: &Assembled, new: &Assembled) -> Orders {
     let (before, after) = (&old.generation.inventory, &new.generation.inventory);
@@ -68,7 +71,7 @@ pub fn orders(old: &Assembled, new: &Assembled) -> Orders {
     let records: Records = before.hosts.values().map(record).collect();
     let hosts: Vec<Candidate> = after.hosts.values().map(|host| candidate(new, host)).collect();
     let mut found = Orders::default();
-    let mut actions: BTreeMap<(ActionName, ActionName, bool), (Vec<HostName>, Vec<HostName>)> = BTreeMap::new();
+    let mut actions: BTreeMap<(ActionName, ActionName, bool), Names> = BTreeMap::new();
     for (host, machine) in hosts.iter().zip(matched(&records, &hosts)) {
         let was = match machine {
             Match::Kept => host.name.clone(),

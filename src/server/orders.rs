@@ -55,7 +55,7 @@ struct Meaning {
     /// How many hosts do what: a sentence.
     done: String,
     /// Which hosts, and what is lost by it.
-    meaning: String,
+    says: String,
     /// Names of hosts.
     hosts: Vec<HostName>,
     /// How many of them reported success, and would be installed again.
@@ -109,10 +109,7 @@ pub async fn boot(serving: &Serving, request: &Request, operator: &str, order: B
         }
         Some(_) => None,
         None => meaning.needs_confirm.then(|| {
-            format!(
-                "an order for more than {UNCONFIRMED} hosts needs --yes (`confirm` of the API): {}",
-                meaning.meaning
-            )
+            format!("an order for more than {UNCONFIRMED} hosts needs --yes (`confirm` of the API): {}", meaning.says)
         }),
     };
     if let Some(why) = unconfirmed {
@@ -210,18 +207,18 @@ fn meaning(all: &[Ordered], word: &str) -> Meaning {
     let unknown = all.iter().filter(|one| one.builds && one.record.success.is_none()).count();
     let plural = if count == 1 { "host" } else { "hosts" };
     let done = format!("{count} {plural}: {word} at the next boot");
-    let mut meaning = format!("{done}: {names}");
+    let mut says = format!("{done}: {names}");
     if wiped > 0 {
         let are = if wiped == 1 { "is" } else { "are" };
-        meaning.push_str(&format!("; {wiped} {are} installed and would be wiped"));
+        says.push_str(&format!("; {wiped} {are} installed and would be wiped"));
     }
     if unknown > 0 {
         let have = if unknown == 1 { "has" } else { "have" };
-        meaning.push_str(&format!("; {unknown} {have} never reported success, and would be wiped too"));
+        says.push_str(&format!("; {unknown} {have} never reported success, and would be wiped too"));
     }
     Meaning {
         done,
-        meaning,
+        says,
         hosts: all.iter().map(|one| one.host.name.clone()).collect(),
         wiped,
         needs_confirm: count > UNCONFIRMED,

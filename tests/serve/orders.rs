@@ -252,7 +252,7 @@ fn an_order_for_many_hosts_is_shown_and_confirmed() {
         server.operator("POST", "/api/v1/boot", &order.to_string())
     };
     let shown = order(json!({ "dry_run": true })).json();
-    let sentence = shown["meaning"].as_str().unwrap();
+    let sentence = shown["says"].as_str().unwrap();
     assert!(sentence.contains("34 hosts: install at the next boot: n[0-33]; 1 is installed"), "{sentence}");
     assert_eq!((&shown["wiped"], &shown["needs_confirm"]), (&json!(1), &json!(true)));
     assert!(boots_locally(&server, as_host(&machine(3))), "nothing was ordered");
