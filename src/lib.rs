@@ -31,7 +31,7 @@
 //!
 //! Each stands above all that it uses; `tests/layering/tables.rs` says what that is, and a test fails on anything else.
 //!
-//! Ground: [`source`] (files, spans; [`source::revision`], a directory or a commit of [`source::git`]), [`name`], [`diagnostic`] (what is wrong, and where), [`attribute`] (values by
+//! Ground: [`nodeset`] (many names in few words), [`source`] (files, spans; [`source::revision`], a directory or a commit of [`source::git`]), [`name`], [`diagnostic`] (what is wrong, and where), [`attribute`] (values by
 //! scope, secrets), [`text`] (literal runs and references, with origins), [`condition`], [`profile`] (what a host is
 //! to become: all that the two ends share), [`command`] (kickstart commands by target version).
 //!
@@ -40,7 +40,8 @@
 //!
 //! The site: [`inventory`] ([`inventory::document`], the forms of files; [`inventory::table`], what reads them;
 //! [`mod@inventory::file`], the order in which they are read; [`inventory::check`]), [`boot`] (what a host does at its
-//! next boot; [`boot::state`], from its order to its disk), [`dhcp`] (which machine gets which address and file).
+//! next boot; [`boot::state`], from its order to its disk; [`boot::matching`], which record is that of which machine;
+//! [`boot::taking`], what a new generation orders), [`inventory::guards`] (what a commit cannot loosen), [`dhcp`] (which machine gets which address and file).
 //!
 //! Back end: [`emit`] (a file for each format: [`emit::kickstart`] with [`emit::script`], [`emit::shell`] and
 //! [`emit::prepare`]; [`emit::ipxe`], [`emit::pxelinux`], [`emit::grub`], [`emit::diskless`]; [`emit::dhcpd`],
@@ -57,7 +58,8 @@
 //! [`dist::formula`], [`dist::clauses`] and [`dist::solve`], what has to be installed together; [`dist::check`], what hosts ask for against it).
 //!
 //! The programs: [`store`] (states on disk), [`server`] ([`server::listen`], [`server::http`], [`server::route`], then a
-//! file for each family of routes; [`server::access`], who gets what; [`server::follow`], new revisions), [`storm`] (machines by
+//! file for each family of routes; [`server::access`], who gets what; [`server::follow`], new revisions; [`server::taken`], what they
+//! order; [`server::orders`], what operators order), [`storm`] (machines by
 //! the thousand that try a server), [`cli`].
 //!
 //! # Paths to read
@@ -71,6 +73,7 @@
 //! | one boot action to the script | [`inventory::actions`], [`inventory::action`], [`boot`], [`emit::ipxe`], [`files`] |
 //! | one request to its answer | [`server::listen`], [`server::http`], [`server::route`], [`server::kickstart`], [`server::access`] |
 //! | one git revision | [`source::git`], [`mod@assemble`], [`server::follow`], [`server::snapshot`] |
+//! | one changed boot action to the machine | [`server::follow`], [`server::taken`], [`boot::taking`], [`boot::matching`], [`store`], [`server::script`] |
 //! | one success to the next boot | [`emit::report`], [`server::kickstart`], [`boot::state`], [`store`] |
 //! | one `.rpm` to a tree | [`inventory::distributions`], [`inventory::distribution`], [`dist::collect`], [`dist::header`], [`dist::select`], [`dist::build`], [`dist::repodata::write`], [`dist::tree`] |
 //! | one `<package>` to what it requires | [`dist::check`], [`dist::wanted`], [`dist::universe`], [`dist::solve`], [`dist::explain`] |

@@ -15,16 +15,18 @@ pub fn completions(session: &mut Session, shell: clap_complete::Shell) -> Result
     session.print(&String::from_utf8_lossy(&text))
 }
 
-/// Writes a page for kgen and one for each command.
+/// Writes a page for kgen and one for each command, also for those of a command: `kgen-state-backup.1`.
 pub fn pages(directory: &Path) -> Result<(), Failure> {
     let output = Output::open(directory, &[])?;
     let mut command = Cli::command();
     command.build();
-    page(&command, "kgen", &output)?;
-    for inner in command.get_subcommands().filter(|inner| inner.get_name() != "help") {
-        page(inner, &format!("kgen-{}", inner.get_name()), &output)?;
-    }
-    Ok(())
+    all_pages(&command, "kgen", &output)
+}
+
+fn all_pages(command: &clap::Command, name: &str, output: &Output) -> Result<(), Failure> {
+    page(command, name, output)?;
+    let inner = command.get_subcommands().filter(|inner| inner.get_name() != "help");
+    inner.map(|inner| all_pages(inner, &format!("{name}-{}", inner.get_name()), output)).collect()
 }
 
 fn page(command: &clap::Command, name: &str, output: &Output) -> Result<(), Failure> {
