@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
 use crate::source::{FileId, Sources, Span};
@@ -258,15 +258,28 @@ pub fn to_text(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> Strin
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let mut text = renderer.render(&report);
     text.push('\n');
-    text
+    // The renderer marks a snippet whose place stands in a line of its own as one of another file.
+    if text.contains(":::") { text.split_inclusive('\n').filter(|line| !is_empty_place(line)).collect() } else { text }
 }
 
+/// Whether a line is `:::` and nothing else, in whatever colour.
+fn is_empty_place(line: &str) -> bool {
+    let plain = line.split('\x1b').enumerate().map(|(index, part)| match index {
+        0 => part,
+        _ => part.split_once('m').map_or("", |(_, rest)| rest),
+    });
+    plain.collect::<String>().trim() == ":::"
+}
+
+/// A line that is longer than this is shown in part, in bytes.
+const LONGEST_LINE: usize = 1000;
+/// How much of such a line is shown before a mark, and of the mark and what comes after it, in bytes.
+const SHOWN: usize = 60;
+
 /// One snippet per file, the file of the fault first. A snippet holds only the lines from its first mark to
-/// its last: rendering costs by the length of the source, and an inventory may have fifteen megabytes.
-fn snippets<'a>(
-    diagnostic: &'a Diagnostic,
-    sources: &'a Sources,
-) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+/// its last: rendering costs by the length of the source, and an inventory may have fifteen megabytes. Of a long line it
+/// holds what is around the mark.
+fn snippets<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Vec<Element<'a>> {
     let mut marks: BTreeMap<FileId, Vec<(Span, &str, AnnotationKind)>> = BTreeMap::new();
     let primary = diagnostic.span.map(|span| (span, diagnostic.label.as_str(), AnnotationKind::Primary));
     let context = diagnostic.related.iter().map(|(span, message)| (*span, message.as_str(), AnnotationKind::Context));
@@ -276,7 +289,36 @@ fn snippets<'a>(
     let first = diagnostic.span.map(|span| span.file);
     let mut files: Vec<_> = marks.into_iter().filter(|(file, _)| !sources.file(*file).text.is_empty()).collect();
     files.sort_by_key(|(file, _)| (Some(*file) != first, *file));
-    files.into_iter().map(|(file, marks)| snippet(file, &marks, sources)).collect()
+    let shown = files.into_iter().flat_map(|(file, marks)| {
+        let is_long = |(span, ..): &(Span, &str, AnnotationKind)| {
+            let found = sources.file(file);
+            let line = found.line_of(shown_range(found, *span).start);
+            found.lines(line, line).len() > LONGEST_LINE
+        };
+        if marks.iter().any(is_long) {
+            marks.iter().flat_map(|mark| part_of_line(*mark, sources)).collect()
+        } else {
+            vec![snippet(file, &marks, sources).into()]
+        }
+    });
+    shown.collect()
+}
+
+/// A mark in a long line with what is around it, and its place.
+fn part_of_line<'a>((span, label, kind): (Span, &'a str, AnnotationKind), sources: &'a Sources) -> [Element<'a>; 2] {
+    let file = sources.file(span.file);
+    let range = shown_range(file, span);
+    let line = file.lines(file.line_of(range.start), file.line_of(range.start));
+    let from = file.text.floor_char_boundary(range.start.saturating_sub(SHOWN).max(line.start));
+    let until = file.text.ceil_char_boundary((range.start + 2 * SHOWN).min(line.end));
+    let [before, after] = [from > line.start, until < line.end].map(|cut| if cut { "..." } else { "" });
+    let text = format!("{before}{}{after}", &file.text[from..until]);
+    let start = range.start - from + before.len();
+    let annotation = kind.span(start..(range.end.min(until) - from + before.len()).max(start));
+    let annotation = if label.is_empty() { annotation } else { annotation.label(label) };
+    let place = sources.location(Span { start: u32::try_from(range.start).unwrap_or(u32::MAX), ..span });
+    let origin = Origin::path(&file.path).line(place.line).char_column(place.column);
+    [origin.into(), Snippet::source(text).line_start(place.line).annotation(annotation).into()]
 }
 
 fn snippet<'a>(
@@ -330,6 +372,22 @@ mod tests {
             text,
             "error: edge from `client` to `shh`, but there is no module `shh`\n --> graphs/default/base.xml:2:7\n  |\n2 |   <to>shh</to>\n  |       ^^^\n  |\nhint: did you mean `ssh` (nodes/ssh.xml)?\n"
         );
+    }
+
+    #[test]
+    fn of_a_long_line_the_part_around_the_fault_is_shown() {
+        let mut sources = Sources::default();
+        let line = format!("{}<to>shh</to>{}", "ä".repeat(1000), "b".repeat(1000));
+        let id = sources.add("g.xml", format!("<graph>\n{line}\n</graph>\n"));
+        let fault = Diagnostic::error(Span::new(id, 2012, 2015), "m").related(Span::new(id, 0, 1), "here");
+        let text = to_text(&fault, &sources, false);
+        assert!(text.starts_with("error: m\n --> g.xml:2:1005\n  |\n2 | ...ääää"), "{text}");
+        assert!(text.len() < 800 && text.contains("ä<to>shh</to>bbb") && !text.contains(" ::: \n"), "{text}");
+        let marked = text.lines().find(|line| line.contains("^^^")).unwrap();
+        let column = text.lines().find_map(|line| Some(line[..line.find("shh")?].chars().count())).unwrap();
+        assert_eq!(marked.find('^'), Some(column), "{text}");
+        assert!(to_text(&fault, &sources, true).contains("shh"));
+        assert!(to_json(&fault, &sources).contains(r#""line":2,"column":1005"#));
     }
 
     #[test]

@@ -84,9 +84,34 @@ pub struct SourceFile {
     /// The text; LF line ends, no byte order mark.
     pub text: String,
     line_starts: OnceLock<Vec<u32>>,
+    /// How many characters stand before every [`STRIDE`]th byte.
+    characters: OnceLock<Vec<u32>>,
 }
 
+/// How far the counts of characters of a file are from each other, in bytes.
+const STRIDE: usize = 256;
+
 impl SourceFile {
+    /// How many characters begin before the byte at `offset`. A line may have megabytes, and a thousand faults: its
+    /// characters are counted once.
+    fn characters_before(&self, offset: usize) -> usize {
+        let begins = |byte: &u8| (*byte & 0xC0) != 0x80;
+        let bytes = self.text.as_bytes();
+        let counts = self.characters.get_or_init(|| {
+            let mut before = 0;
+            let count = |chunk: &[u8]| {
+                let here = before;
+                before += u32::try_from(chunk.iter().filter(|byte| begins(byte)).count()).unwrap_or(u32::MAX);
+                here
+            };
+            bytes.chunks(STRIDE).map(count).collect()
+        });
+        let offset = offset.min(bytes.len());
+        let chunk = (offset / STRIDE).min(counts.len().saturating_sub(1));
+        let rest = bytes[chunk * STRIDE..offset].iter().filter(|byte| begins(byte)).count();
+        counts.get(chunk).map_or(0, |count| *count as usize) + rest
+    }
+
     fn line_starts(&self) -> &[u32] {
         self.line_starts.get_or_init(|| {
             let newlines = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
@@ -119,7 +144,12 @@ impl Sources {
     /// Takes a file in and gives its number.
     pub fn add(&mut self, path: impl Into<String>, text: String) -> FileId {
         let id = FileId(u32::try_from(self.files.len()).unwrap_or(u32::MAX));
-        self.files.push(SourceFile { path: path.into(), text, line_starts: OnceLock::new() });
+        self.files.push(SourceFile {
+            path: path.into(),
+            text,
+            line_starts: OnceLock::new(),
+            characters: OnceLock::new(),
+        });
         id
     }
 
@@ -144,8 +174,8 @@ impl Sources {
         let start = (span.start as usize).min(file.text.len());
         let line = file.line_of(start);
         let line_start = file.lines(line, line).start;
-        let before = &file.text[line_start..file.text.floor_char_boundary(start).max(line_start)];
-        let column = before.chars().count() + 1;
+        let start = file.text.floor_char_boundary(start).max(line_start);
+        let column = file.characters_before(start) - file.characters_before(line_start) + 1;
         Location { path: file.path.clone(), line, column }
     }
 }
