@@ -106,6 +106,7 @@ pub mod name;
 pub mod nodeset;
 pub mod picture;
 pub mod profile;
+pub mod program;
 pub mod readers;
 pub mod resolve;
 #[cfg(feature = "serve")]

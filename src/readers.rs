@@ -1,11 +1,18 @@
 //! The real readers of what kgen writes: each file goes to the program that will read it, before anything is published.
 //!
-//! The only file beside [`crate::eval`] that runs programs. A program that is not there is told and left out; what it
-//! refuses is a fault at the place in our sources that caused the line.
-#![allow(clippy::disallowed_types, clippy::disallowed_methods)] // the door to programs that read our outputs
+//! A program that is not there is told and left out; what it refuses is a fault at the place in our sources that caused
+//! the line. One that hangs refuses too.
+#![allow(clippy::disallowed_methods)] // copies what a reader is to read without some lines
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::program::{Program, ProgramError};
+
+/// How long a reader may take for one file.
+const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// The most that a reader may say, in bytes.
+const MOST_SAID: u64 = 4 << 20;
 
 /// A reader and the files that it reads.
 struct Reader {
@@ -63,24 +70,24 @@ pub enum Read {
 /// that of a kickstart.
 pub fn read(path: &str, place: &Path, version: Option<&str>) -> Read {
     let Some(reader) = READERS.iter().find(|reader| (reader.reads)(path)) else { return Read::Unread };
-    let mut command = Command::new(program(reader.program));
-    command.args(reader.arguments);
-    match reader.program {
-        "ksvalidator" => drop(command.args(version.iter().flat_map(|version| ["-v", *version]))),
-        "named-checkzone" => drop(command.arg(path.trim_start_matches("dns/").trim_end_matches(".zone"))),
-        _ => {}
-    }
+    let program = Program::new(program(reader.program), TIME_LIMIT, MOST_SAID).personal();
+    let program = program.args(reader.arguments.iter().copied());
+    let program = match reader.program {
+        "ksvalidator" => program.args(version.iter().flat_map(|version| ["-v", *version])),
+        "named-checkzone" => program.arg(path.trim_start_matches("dns/").trim_end_matches(".zone")),
+        _ => program,
+    };
     let place = &elsewhere(reader.program, place);
     // ksvalidator leaves files behind where TMPDIR says; there they go away with ours.
     let folder = place.parent().unwrap_or(Path::new("."));
-    let output = command
-        .arg(place)
-        .env("TMPDIR", folder)
-        .env("KEA_PIDFILE_DIR", folder)
-        .env("KEA_LOCKFILE_DIR", "none")
-        .stdin(Stdio::null())
-        .output();
-    let Ok(output) = output else { return Read::Missing(reader.program) };
+    let program = program.arg(place).env("TMPDIR", folder).env("KEA_PIDFILE_DIR", folder);
+    let output = match program.env("KEA_LOCKFILE_DIR", "none").run() {
+        Ok(output) => output,
+        Err(ProgramError::NotStarted(_)) => return Read::Missing(reader.program),
+        Err(error) => {
+            return Read::Refused(Refusal { program: reader.program, line: None, message: format!("it {error}") });
+        }
+    };
     if output.status.success() {
         return Read::Good(reader.program);
     }

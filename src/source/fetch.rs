@@ -1,18 +1,18 @@
 //! Repositories that are elsewhere: brought here by the program `git`, which knows the site's keys and proxies.
-#![allow(clippy::disallowed_types)] // the door to that program, with a time limit
 
-use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::program::Program;
 use crate::source::error::SourceError;
 
 /// Where the revision is kept that the other side calls its own.
 pub const REMOTE_HEAD: &str = "refs/kgen/HEAD";
 /// How long a repository may take to come. The first time, all of it comes.
 const TIME_LIMIT: Duration = Duration::from_mins(5);
+/// The most that git may say, in bytes.
+const MOST_SAID: u64 = 4 << 20;
 /// What git may speak: no other program, and nothing that runs one.
 const PROTOCOLS: &str = "file:git:http:https:ssh";
 
@@ -39,10 +39,9 @@ pub fn fetch(url: &str, mirror: &Path) -> Result<(), SourceError> {
         return Err(SourceError::Fetch { url: url.to_owned(), message: "this is an option, not a place".to_owned() });
     }
     if !mirror.join("HEAD").is_file() {
-        run(Command::new("git").args(["init", "--quiet", "--bare", "--"]).arg(mirror), url)?;
+        run(git().args(["init", "--quiet", "--bare", "--"]).arg(mirror), url)?;
     }
-    let mut git = Command::new("git");
-    git.arg("--git-dir").arg(mirror).args([
+    let fetch = git().arg("--git-dir").arg(mirror).args([
         "fetch",
         "--quiet",
         "--prune",
@@ -50,50 +49,25 @@ pub fn fetch(url: &str, mirror: &Path) -> Result<(), SourceError> {
         "--no-auto-gc",
         "--no-write-fetch-head",
     ]);
-    git.args(["--", url, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]).arg(format!("+HEAD:{REMOTE_HEAD}"));
-    run(&mut git, url)
+    let all = ["--", url, "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"];
+    run(fetch.args(all).arg(format!("+HEAD:{REMOTE_HEAD}")), url)
 }
 
-fn run(git: &mut Command, url: &str) -> Result<(), SourceError> {
+/// The program git, which asks nobody, and speaks only what it may.
+fn git() -> Program {
+    let git = Program::new("git", TIME_LIMIT, MOST_SAID).personal().until(&STOPPED);
+    git.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ALLOW_PROTOCOL", PROTOCOLS).env("GIT_ASKPASS", "true")
+}
+
+fn run(git: Program, url: &str) -> Result<(), SourceError> {
     let fail = |message: String| SourceError::Fetch { url: without_password(url), message };
-    git.env("GIT_TERMINAL_PROMPT", "0").env("GIT_ALLOW_PROTOCOL", PROTOCOLS).env("GIT_ASKPASS", "true");
-    git.env("LC_ALL", "C");
-    git.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = git.spawn().map_err(|error| fail(format!("the program git does not start: {error}")))?;
-    // What it says is read while it runs, or it would wait for somebody to read it.
-    let said = child.stderr.take().map(|stderr| std::thread::spawn(move || beginning(stderr)));
-    let started = Instant::now();
-    loop {
-        match child.try_wait() {
-            Ok(Some(_)) => break,
-            Ok(None) if STOPPED.load(Ordering::Relaxed) => return Err(fail(ended(child, "the server ends"))),
-            Ok(None) if started.elapsed() < TIME_LIMIT => std::thread::sleep(Duration::from_millis(20)),
-            Ok(None) => return Err(fail(ended(child, "it takes longer than 5 minutes"))),
-            Err(error) => return Err(fail(error.to_string())),
-        }
-    }
-    if child.wait().map_err(|error| fail(error.to_string()))?.success() {
+    let output = git.run().map_err(|error| fail(format!("the program git {error}")))?;
+    if output.status.success() {
         return Ok(());
     }
-    let said = said.and_then(|said| said.join().ok()).unwrap_or_default();
-    let said = said.replace(url, &without_password(url));
+    let said = String::from_utf8_lossy(&output.stderr).replace(url, &without_password(url));
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).take(4).collect();
     Err(fail(lines.join("; ")))
-}
-
-/// Ends a program, and gives why.
-fn ended(mut child: Child, why: &str) -> String {
-    let _ = child.kill();
-    let _ = child.wait();
-    why.to_owned()
-}
-
-/// The first lines of what a program says; the rest is read and forgotten.
-fn beginning(mut stream: impl Read) -> String {
-    let mut text = Vec::new();
-    let _ = stream.by_ref().take(16 << 10).read_to_end(&mut text);
-    let _ = std::io::copy(&mut stream, &mut std::io::sink());
-    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// A URL as it may be shown.

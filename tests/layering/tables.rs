@@ -5,7 +5,8 @@
 #[rustfmt::skip] // a line each, as a table
 pub const LAYERS: &[(&str, &[&str])] = &[
     // ground
-    ("source", &[]),
+    ("program", &[]),
+    ("source", &["program"]),
     ("name", &[]),
     ("diagnostic", &["source"]),
     ("attribute", &["name", "source"]),
@@ -43,7 +44,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         "attribute", "condition", "description", "diagnostic", "name", "profile", "resolve", "source", "syntax",
         "syntax::element", "syntax::module", "syntax::xml", "text"
     ]),
-    ("eval", &["expand"]),
+    ("eval", &["expand", "program"]),
     ("picture", &["description", "graph", "name"]),
     // the site: of the language it knows how strict to be (`syntax`), of commands their versions, and no module
     ("inventory", &["attribute", "command", "diagnostic", "name", "source", "syntax", "text"]),
@@ -91,7 +92,7 @@ pub const LAYERS: &[(&str, &[&str])] = &[
         "name", "nodeset", "source", "text"
     ]),
     ("simulate", &["boot", "dhcp", "emit", "files", "generation", "inventory", "name"]),
-    ("readers", &[]),
+    ("readers", &["program"]),
     // packages: the tree that hosts install from, and what they ask of it
     ("dist", &["diagnostic", "generation", "inventory", "name", "profile", "source", "write"]),
     // the server: what is below `server::http` knows nothing of HTTP's types
@@ -276,6 +277,7 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
         "thiserror",
         &[
             ("dist::error", "the errors of its doors"),
+            ("program", "why a program does not come to its end"),
             ("source", "the errors of its door"),
             ("store", "the errors of its door"),
             ("write", "the errors of its door"),
@@ -310,7 +312,13 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
 /// Parts of the standard library that reach the world, and who may use each. What is below `cli` prints nothing,
 /// reads no environment and does not exit.
 pub const WORLD: &[(&str, &[(&str, &str)])] = &[
-    ("std::env", &[("cli", "options from the environment, and where the program was started")]),
+    (
+        "std::env",
+        &[
+            ("cli", "options from the environment, and where the program was started"),
+            ("program", "passes on what says how a person reaches other machines"),
+        ],
+    ),
     (
         "std::fs",
         &[
@@ -336,24 +344,14 @@ pub const WORLD: &[(&str, &[(&str, &str)])] = &[
             ("storm", "sockets"),
         ],
     ),
-    (
-        "std::process",
-        &[
-            ("cli", "exit codes"),
-            ("eval", "runs programs"),
-            ("main", "exit codes"),
-            ("readers", "runs the programs that read our outputs"),
-            ("source::fetch", "runs the program git"),
-        ],
-    ),
+    ("std::process", &[("cli", "exit codes"), ("main", "exit codes"), ("program", "runs programs")]),
     (
         "std::thread",
         &[
             ("dist::mirror", "several files are fetched at a time"),
             ("dist::transfer", "waits before it asks again"),
-            ("eval", "watches a program that runs"),
+            ("program", "watches a program that runs"),
             ("server", "how many processors there are"),
-            ("source::fetch", "watches a program that runs"),
             ("store", "writes beside what answers"),
         ],
     ),
@@ -364,8 +362,10 @@ pub const WORLD: &[(&str, &[(&str, &str)])] = &[
             ("dist::fetch", "how long a server may be silent"),
             ("dist::transfer", "how long it waits"),
             ("eval", "how long a program may run"),
+            ("program", "the same"),
+            ("readers", "how long a reader may take"),
             ("server", "how long a request may take"),
-            ("source::fetch", "how long a program may run"),
+            ("source::fetch", "how long a repository may take"),
             ("store", "when something happened"),
         ],
     ),
