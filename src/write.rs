@@ -21,7 +21,7 @@ const LOCK: &str = ".kgen-lock";
 #[derive(Debug, Error)]
 pub enum WriteError {
     /// The operating system refused.
-    #[error("cannot write {path}: {source}; the file is as it was")]
+    #[error("cannot write to `{path}`: {why}", why = reason(path, source))]
     Write {
         /// What was to be written.
         path: PathBuf,
@@ -34,6 +34,23 @@ pub enum WriteError {
     /// The directory of a new site is not empty.
     #[error("{0} is there already; kgen init writes to a new or an empty directory")]
     Exists(PathBuf),
+}
+
+/// Why a path cannot be written, for a person who can do something about it.
+fn reason(path: &Path, source: &io::Error) -> String {
+    match source.kind() {
+        // Where a directory is to be made.
+        io::ErrorKind::AlreadyExists if path.is_file() => "it is a file, not a directory".to_owned(),
+        io::ErrorKind::NotADirectory => {
+            let file = path.ancestors().find(|above| above.is_file()).unwrap_or(path);
+            format!("`{}` is a file, not a directory", file.display())
+        }
+        io::ErrorKind::IsADirectory => "it is a directory, not a file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::StorageFull => "no space left on the disk; what was there is as it was".to_owned(),
+        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".to_owned(),
+        _ => format!("{source}; what was there is as it was"),
+    }
 }
 
 impl WriteError {

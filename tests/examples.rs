@@ -47,7 +47,7 @@ fn no_example_has_a_fault_and_each_host_has_a_kickstart() {
         // The scheduler that openpbs could change to is in reach of nobody yet, which is a warning.
         let strict: &[&str] = if site.ends_with("openpbs") { &["check"] } else { &["check", "--strict"] };
         let said = kgen_of(&site, strict);
-        assert!(said.starts_with("good: "), "{}: {said}", site.display());
+        assert!(said.starts_with("ok: "), "{}: {said}", site.display());
         assert_eq!(kickstarts(&site).len(), list(&site, "hosts").len(), "{}", site.display());
     }
 }
@@ -123,7 +123,7 @@ fn a_starter_site_is_good_as_it_is_written() {
     let output = kgen().arg("init").arg(&site).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let said = kgen_of(&site, &["check", "--strict"]);
-    assert!(said.starts_with("good: "), "{said}");
+    assert!(said.starts_with("ok: "), "{said}");
     assert_eq!(kickstarts(&site).len(), list(&site, "hosts").len());
     let again = kgen().arg("init").arg(&site).output().unwrap();
     assert_eq!(again.status.code(), Some(3), "a directory that is not empty is left alone");

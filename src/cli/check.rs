@@ -32,10 +32,14 @@ pub fn run(session: &mut Session, arguments: &Check) -> Result<(), Failure> {
         session.print(&against)?;
         let (hosts, modules) = (generation.inventory.hosts.len(), generation.description.modules.len());
         let variants = generation.variants.len();
-        session.print(&format!(
-            "good: {hosts} hosts in {variants} variants, {modules} modules, generation {}\n",
-            generation.id
-        ))?;
+        let counts =
+            [(hosts, "host"), (variants, "variant"), (modules, "module")].map(|(count, word)| counted(count, word));
+        session.print(&format!("ok: {}, generation {}\n", counts.join(", "), generation.id))?;
     }
     Ok(())
+}
+
+/// `1 host`, `2 hosts`.
+fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }

@@ -213,9 +213,7 @@ impl Follower {
         self.keep_reports();
         self.serving.store.bound(limits(&serve), serve.events).await;
         if serve.needs_restart(&self.serving.serve.load()) {
-            tracing::warn!(
-                "sockets and slots of [serve] are others now; they are taken when the server is started again"
-            );
+            tracing::warn!("listen addresses or slots of [serve] changed; restart the server to apply them");
         }
         // Going back is about what machines get, not about who may order.
         if held.is_none() {

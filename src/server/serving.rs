@@ -94,7 +94,7 @@ impl Serving {
         }
         match reason {
             Reason::NotOperator => Answer::refusal(401, "this is for operators").with("www-authenticate", "Bearer"),
-            _ => Answer::refusal(403, "this is not for you"),
+            _ => Answer::refusal(403, "access denied"),
         }
     }
 

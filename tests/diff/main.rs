@@ -341,7 +341,7 @@ fn what_a_commit_means_for_orders_is_said_first() {
     let check =
         |revision: &str| site::said(support::kgen().args(["check", "--against", revision]).current_dir(site.path()));
     let (code, said, _) = check("HEAD");
-    assert!(code == 0 && said.starts_with(expected) && said.contains("\ngood: "), "{code} {said}");
+    assert!(code == 0 && said.starts_with(expected) && said.contains("\nok: "), "{code} {said}");
     assert_eq!(check("nothing").0, 3);
     let swapped = text
         .replace("52:54:00:00:00:00", "ZZ")

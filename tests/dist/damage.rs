@@ -244,7 +244,7 @@ fn metadata_that_was_changed_is_not_used() {
     let site = Site::new(ONE, &["good"]);
     site.put("base", "good-1-1.x86_64", &[]);
     site.build();
-    site.dist(&["check"]).says(0, &["good: the packages of 1 hosts in 1 list"]);
+    site.dist(&["check"]).says(0, &["ok: the packages of 1 host in 1 list"]);
     let primary = crate::support::entries(&site.tree().join("repodata")).into_iter();
     let primary = primary.into_iter().find(|path| path.display().to_string().contains("primary")).unwrap();
     let mut bytes = fs::read(&primary).unwrap();

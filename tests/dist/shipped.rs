@@ -55,7 +55,7 @@ fn every_package_that_the_shipped_description_asks_for_is_in_a_real_distribution
     run(&["dist", "build"]).says(0, &["x86_64"]);
     let checked = run(&["dist", "check"]);
     assert_eq!(checked.code, 0, "{}", checked.err);
-    assert!(checked.out.starts_with("good: the packages of "), "{}", checked.out);
+    assert!(checked.out.starts_with("ok: the packages of "), "{}", checked.out);
     assert!(!checked.err.contains("warning"), "{}", checked.err);
     // No line of the fixture is there for nothing.
     let hosts: Vec<serde_json::Value> = serde_json::from_str(&run(&["list", "hosts", "--format", "json"]).out).unwrap();

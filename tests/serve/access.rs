@@ -15,7 +15,7 @@ fn is_kickstart(answer: &Answer, host: &str) -> bool {
 
 /// It is refused in one sentence that says nothing.
 fn is_refused(answer: &Answer) -> bool {
-    answer.status == 403 && answer.text() == "this is not for you\n"
+    answer.status == 403 && answer.text() == "access denied\n"
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub fn run(session: &mut Session, arguments: &DistCheck) -> Result<(), Failure> 
     let told = tell(session, &generation, Severity::Error)?;
     session.stop_on_errors()?;
     if session.format == Format::Text {
-        session.print(&format!("good: {told}\n"))?;
+        session.print(&format!("ok: {told}\n"))?;
     }
     Ok(())
 }
@@ -52,8 +52,9 @@ fn hosts_of(session: &mut Session, name: &str) -> Result<Vec<String>, Failure> {
 pub fn tell(session: &mut Session, generation: &Generation, not_built: Severity) -> Result<String, Failure> {
     let directory = session.directory.clone();
     let checked = check(generation, &directory, not_built, &mut session.diagnostics)?;
+    let hosts = if checked.hosts == 1 { "host" } else { "hosts" };
     let lists = if checked.lists == 1 { "list" } else { "lists" };
-    Ok(format!("the packages of {} hosts in {} {lists}", checked.hosts, checked.lists))
+    Ok(format!("the packages of {} {hosts} in {} {lists}", checked.hosts, checked.lists))
 }
 
 /// One package of a list.
