@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// How many parts are shown.
-const PARTS: usize = 8;
+const PARTS: usize = 32;
+/// How many names a range stands for, at most.
+const MOST: u32 = 100_000;
 
 /// Text before a number, text after it, and how many digits the number has if it begins with a zero.
 type Pattern<'n> = (&'n str, &'n str, usize);
@@ -59,9 +61,36 @@ fn ranges(numbers: &[u64], digits: usize) -> String {
     runs.map(run).collect::<Vec<_>>().join(",")
 }
 
+/// The names that a text such as `c[0-3,7]` stands for; the text itself if it is nothing of that kind.
+pub fn expanded(text: &str) -> Vec<String> {
+    let parts = || {
+        let (before, rest) = text.split_once('[')?;
+        let (inside, after) = rest.split_once(']')?;
+        let mut names = Vec::new();
+        for part in inside.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let digits = if first.starts_with('0') { first.len() } else { 0 };
+            let (first, last) = (first.parse::<u32>().ok()?, last.parse::<u32>().ok()?);
+            let count = last.checked_sub(first).filter(|count| *count < MOST)?;
+            names.extend((0..=count).map(|step| format!("{before}{:0digits$}{after}", first + step)));
+        }
+        Some(names)
+    };
+    parts().unwrap_or_else(|| vec![text.to_owned()])
+}
+
 #[cfg(test)]
 mod tests {
-    use super::nodeset;
+    use super::{expanded, nodeset};
+
+    #[test]
+    fn ranges_are_expanded_and_other_texts_are_names() {
+        assert_eq!(expanded("c[0-2,7]-ib"), ["c0-ib", "c1-ib", "c2-ib", "c7-ib"]);
+        assert_eq!(expanded("n[008-010]"), ["n008", "n009", "n010"]);
+        for text in ["c0", "@compute", "c[", "c[a]", "c[3-1]", "c[0-4000000000]", "]["] {
+            assert_eq!(expanded(text), [text]);
+        }
+    }
 
     #[test]
     fn names_are_folded_by_their_last_number() {

@@ -1,5 +1,6 @@
 //! What happens to a host: what is ordered, what it is seen to do. [`crate::boot::state`] says what follows.
 
+use crate::boot::machine::Identities;
 use crate::boot::token::Token;
 use crate::name::ActionName;
 
@@ -27,10 +28,14 @@ pub struct Declared {
 /// What is seen, or ordered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happening {
-    /// An operator orders an action.
+    /// An operator orders an action, for the machine that the host was when it was shown to them.
     Ordered {
         /// The action.
         action: ActionName,
+        /// Whether it builds: an order of another never does, whatever becomes of the action.
+        builds: bool,
+        /// What the machine is known by.
+        machine: Identities,
         /// Who.
         by: String,
     },
@@ -71,13 +76,8 @@ pub enum Happening {
         /// Proves that the report is of this build.
         token: Token,
     },
-    /// The machine reports that it is installed.
-    Success {
-        /// The action that the inventory names for it now.
-        declared: ActionName,
-        /// Proves that the report is of this build.
-        token: Token,
-    },
+    /// The machine reports that it is installed, with what proves that the report is of this build.
+    Success(Token),
 }
 
 /// What a machine is told to do. If somebody orders something else meanwhile, it does not count.

@@ -35,10 +35,10 @@ pub enum Match {
     Replaced,
     /// One that no record has.
     New {
-        /// Whether an earlier record had one of its identities.
-        was_known: bool,
+        /// The record that had one of its identities before.
+        was: Option<HostName>,
     },
-    /// Not to be said: whose identities it has.
+    /// It is not sure: the host whose identities it has.
     Doubtful(String),
 }
 
@@ -89,29 +89,45 @@ pub fn matched(records: &Records, hosts: &[Candidate]) -> Vec<Match> {
     found
 }
 
-fn one_match(
+fn one_match<'r>(
     host: &Candidate,
-    records: &Records,
-    others: &BTreeSet<&HostName>,
-    (names, former): (&HashMap<&HostName, usize>, &HashMap<&str, BTreeSet<&HostName>>),
+    records: &'r Records,
+    others: &BTreeSet<&'r HostName>,
+    (names, former): (&HashMap<&HostName, usize>, &HashMap<&str, BTreeSet<&'r HostName>>),
 ) -> Match {
     let own = records.get(&host.name);
     let other = others.iter().next();
     match (own, other) {
-        (None, None) => Match::New { was_known: host.machine.iter().any(|identity| former.contains_key(identity)) },
-        (None, Some(other)) if others.len() == 1 && !names.contains_key(other) => Match::Moved((*other).clone()),
-        (_, Some(other)) => Match::Doubtful(other.to_string()),
-        (Some(own), None) => {
-            let is_new = |identity: &&str| !own.machine.iter().any(|known| known == *identity);
-            // A port that another machine once had may still be in that machine.
-            let before = host.machine.iter().filter(is_new).filter_map(|identity| former.get(identity));
-            match before.flatten().find(|owner| **owner != &host.name) {
+        (None, None) => {
+            let was = host.machine.iter().find_map(|identity| former.get(identity)?.first().copied());
+            Match::New { was: was.cloned() }
+        }
+        (None, Some(other)) if others.len() == 1 && !names.contains_key(other) => {
+            match had_before(host, other, records, former) {
                 Some(owner) => Match::Doubtful(owner.to_string()),
-                None if own.machine.is_empty() || host.machine.is_empty() || own.machine.shares(&host.machine) => {
-                    Match::Kept
-                }
-                None => Match::Replaced,
+                None => Match::Moved((*other).clone()),
             }
         }
+        (_, Some(other)) => Match::Doubtful(other.to_string()),
+        (Some(own), None) => match had_before(host, &host.name, records, former) {
+            Some(owner) => Match::Doubtful(owner.to_string()),
+            None if own.machine.is_empty() || host.machine.is_empty() || own.machine.shares(&host.machine) => {
+                Match::Kept
+            }
+            None => Match::Replaced,
+        },
     }
+}
+
+/// The record that had a port before which the machine of this record gets now: the port may still be in that machine.
+fn had_before<'r>(
+    host: &Candidate,
+    owner: &HostName,
+    records: &'r Records,
+    former: &HashMap<&str, BTreeSet<&'r HostName>>,
+) -> Option<&'r HostName> {
+    let own = records.get(owner).map(|record| &record.machine);
+    let is_new = |identity: &&str| !own.is_some_and(|own| own.iter().any(|known| known == *identity));
+    let before = host.machine.iter().filter(is_new).filter_map(|identity| former.get(identity));
+    before.flatten().find(|other| **other != owner).copied()
 }

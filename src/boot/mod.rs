@@ -15,7 +15,7 @@ pub mod token;
 
 use std::net::Ipv4Addr;
 
-use crate::inventory::action::Way;
+use crate::inventory::action::{self, Way};
 use crate::inventory::{Host, Inventory};
 use crate::name::ActionName;
 
@@ -88,6 +88,11 @@ pub fn configure_url(inventory: &Inventory, host: &Host, handing: Handing) -> Op
 }
 
 impl BootEntry {
+    /// The machine's own disk, whatever the inventory makes of its actions.
+    pub fn local() -> Self {
+        Self { action: action::local(), title: "local disk".to_owned(), start: Start::Local }
+    }
+
     /// Whether it tells the machine the token of its build.
     pub fn has_token(&self) -> bool {
         matches!(&self.start, Start::Kernel { arguments, .. } if arguments.iter().any(|word| word.contains(TOKEN)))
@@ -106,9 +111,13 @@ impl BootEntry {
 /// Whether an entry installs a machine with its kickstart: what it does may destroy what is on the machine's disks.
 pub fn builds(inventory: &Inventory, host: &Host, entry: &BootEntry) -> bool {
     let Start::Kernel { arguments, .. } = &entry.start else { return false };
-    // With a token the URL goes on behind that.
-    let url = kickstart_url(inventory, host, Handing::Files);
-    let has_kickstart = url.is_some_and(|url| arguments.iter().any(|word| word.contains(&url)));
+    // However a template writes the URL, and also if it is that of another server: nobody here hears when that is done.
+    let path = format!("/ks/{}.", host.name);
+    let starts_installer = |word: &String| {
+        let lower = word.to_ascii_lowercase();
+        lower.contains(&path.to_ascii_lowercase()) || lower.starts_with("inst.ks=") || lower.starts_with("ks=")
+    };
+    let has_kickstart = entry.has_token() || arguments.iter().any(starts_installer);
     has_kickstart && inventory.actions.get(&entry.action).is_some_and(|action| action.way == Way::Kernel)
 }
 

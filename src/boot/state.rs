@@ -24,6 +24,8 @@ use crate::name::{ActionName, HostName};
 pub struct Record {
     /// What it is to do.
     pub order: Order,
+    /// Whether the order of an operator is one to build.
+    pub may_build: bool,
     /// What keeps it from that.
     pub hold: Hold,
     /// What it was last seen to do.
@@ -75,6 +77,15 @@ impl Record {
         }
     }
 
+    /// Whether this action may build: it is ordered, and as one that does.
+    pub fn may_build(&self, action: &ActionName) -> bool {
+        match &self.order {
+            Order::Action(ordered) => self.may_build && ordered == action,
+            Order::Inventory(ordered) => ordered == action,
+            Order::Declared | Order::Done(_) => false,
+        }
+    }
+
     /// The state as people see it.
     pub fn shown(&self) -> BootState {
         match self.hold {
@@ -93,9 +104,10 @@ impl Record {
     #[must_use]
     pub fn after(&self, happening: &Happening, now: Time, limits: Limits) -> Option<Record> {
         match happening {
-            Happening::Ordered { action, by } => {
-                Some(self.armed(Order::Action(action.clone()), format!("{by} ordered {action}"), now))
-            }
+            Happening::Ordered { action, builds, machine, by } => (*machine == self.machine).then(|| {
+                let armed = self.armed(Order::Action(action.clone()), format!("{by} ordered {action}"), now);
+                Record { may_build: *builds, ..armed }
+            }),
             Happening::Released { declared, by } => Some(self.released(declared, by, now)),
             Happening::Adopted { declared, by } => {
                 let waits = declared.builds && matches!(self.hold, Hold::Waiting(_));
@@ -111,8 +123,8 @@ impl Record {
                 self.is_so(told).then(|| self.fetched(*builds, now, limits)).flatten()
             }
             Happening::Progress { text, token } => self.is_of_build(token).then(|| self.progressed(text, now, limits)),
-            Happening::Success { declared, token } => {
-                (self.is_of_build(token) && self.state != BootState::Installed).then(|| self.succeeded(declared, now))
+            Happening::Success(token) => {
+                (self.is_of_build(token) && self.state != BootState::Installed).then(|| self.succeeded(now))
             }
         }
     }
@@ -124,10 +136,13 @@ impl Record {
     }
 
     /// A success ends what was ordered, also if the order was taken back while the machine installed.
-    fn succeeded(&self, declared: &ActionName, now: Time) -> Record {
+    fn succeeded(&self, now: Time) -> Record {
         let waits = matches!(self.hold, Hold::Waiting(_));
-        let order =
-            if waits || self.order.open().is_some() { Order::Done(declared.clone()) } else { self.order.clone() };
+        let named = self.order.open().or_else(|| Some(&self.declared.as_ref()?.action)).cloned();
+        let order = match named {
+            Some(action) if waits || self.order.open().is_some() => Order::Done(action),
+            _ => self.order.clone(),
+        };
         Record {
             order,
             hold: if waits { Hold::Free } else { self.hold.clone() },
@@ -225,7 +240,9 @@ impl Record {
 
     fn progressed(&self, text: &str, now: Time, limits: Limits) -> Record {
         let last = text.to_owned();
-        Record { last, expires: self.expires.max(now + limits.token), ..self.moved(BootState::Installing, now) }
+        // What has ended does not begin again: it would open the kickstart.
+        let expires = if now > self.expires { self.expires } else { self.expires.max(now + limits.token) };
+        Record { last, expires, ..self.moved(BootState::Installing, now) }
     }
 }
 
@@ -259,7 +276,8 @@ mod tests {
     }
 
     fn ordered(name: &str) -> Happening {
-        Happening::Ordered { action: action(name), by: "me".into() }
+        let builds = ["install", "again"].contains(&name);
+        Happening::Ordered { action: action(name), builds, machine: Identities::default(), by: "me".into() }
     }
 
     /// A machine that was ordered to install.
@@ -297,7 +315,7 @@ mod tests {
     }
 
     fn success(bits: u8) -> Happening {
-        Happening::Success { declared: action("install"), token: Token::new([bits; 16]) }
+        Happening::Success(Token::new([bits; 16]))
     }
 
     #[test]
@@ -323,6 +341,16 @@ mod tests {
         assert_eq!(next, [action("install"), action("local"), action("rescue")], "a pin or a rollback orders nothing");
         let doubtful = Record { hold: Hold::Doubtful("c1".into()), ..armed() };
         assert_eq!(doubtful.next(&rescue), action("local"));
+    }
+
+    #[test]
+    fn an_order_is_for_the_machine_and_for_what_it_was_shown_for() {
+        let machine = Identities::parse("52:54:00:00:00:0a");
+        let record = Record { machine, ..Record::default() };
+        assert_eq!(record.after(&ordered("install"), 5, LIMITS), None, "another machine has the name by now");
+        let rescue = through(Record::default(), &[ordered("rescue")], 5);
+        assert!(!rescue.may_build(&action("rescue")), "also if the action builds by now");
+        assert!(armed().may_build(&action("install")) && !armed().may_build(&action("again")));
     }
 
     #[test]

@@ -109,6 +109,9 @@ pub fn take(records: &Records, taking: &Taking, now: Time) -> Vec<Step> {
         if host.machine.is_empty() {
             lose(&mut step.record, &declared);
         }
+        if matches!(found, Match::New { was: Some(_) } | Match::Doubtful(_)) {
+            inherit(records, host, step);
+        }
         tell_match(found, step);
         without_foreign_order(host, found, step, now);
     }
@@ -153,6 +156,15 @@ fn identified(records: &Records, host: &Candidate, found: &Match, now: Time) -> 
         record.machine = host.machine.clone();
     }
     Step { from, host: host.name.clone(), record, events: Vec::new() }
+}
+
+/// What protects a machine, and that it is installed, is not lost when it comes under another name.
+fn inherit(records: &Records, host: &Candidate, step: &mut Step) {
+    let known = |record: &Record| host.machine.shares(&record.machine) || host.machine.shares(&record.former);
+    for record in records.values().filter(|record| known(record)) {
+        step.record.protect |= record.protect;
+        step.record.success = step.record.success.max(record.success);
+    }
 }
 
 /// Tells what was seen of a machine, and holds the one that is not sure.
@@ -269,10 +281,10 @@ fn may_order(
         _ if !taking.basis.is_order() => Err(taking.basis.why().to_owned()),
         Match::Replaced => Err("the machine is another one".to_owned()),
         Match::New { .. } if is_new && !taking.install_new => Err(taking.basis.why().to_owned()),
-        Match::New { .. } if host.machine.is_empty() => {
+        Match::New { .. } if !host.machine.are_own() => {
             Err("it declares nothing that its machine is known by".to_owned())
         }
-        Match::New { was_known: true } => Err("a machine of its identities was recorded before".to_owned()),
+        Match::New { was: Some(_) } => Err("a machine of its identities was recorded before".to_owned()),
         _ if !is_new && !was_there => Err("it was not in the generation before".to_owned()),
         _ if protected => Err("it is protected".to_owned()),
         _ => Ok(()),
@@ -338,7 +350,7 @@ fn no_longer_builds(step: &mut Step, declared: &Declared, now: Time) {
 /// A build that a release without identities began goes on: the machine is at work.
 fn carried_over(step: &mut Step, declared: &Declared) {
     let record = &mut step.record;
-    if record.order == Order::Declared && record.token.is_some() && record.state.is_under_way() && declared.builds {
+    if record.order == Order::Declared && record.state.is_under_way() && declared.builds {
         record.order = Order::Inventory(declared.action.clone());
         record.declared = Some(declared.clone());
     }
@@ -376,6 +388,9 @@ pub fn restored(records: &Records, now: Time) -> Vec<Step> {
         if let Some(action) = step.record.order.open().cloned() {
             let declared = step.record.declared.clone().unwrap_or(Declared { action, builds: true });
             end_order(&mut step, &declared, "the state is a copy, and may be older than that", now);
+        }
+        if let Some(last) = step.events.last() {
+            step.record.last.clone_from(last);
         }
         if **record != step.record {
             steps.push(step);

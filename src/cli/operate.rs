@@ -193,7 +193,7 @@ fn standing(generations: &Value) -> String {
         let _ = write!(text, "the newest revision is broken and not served:\n{report}\n");
     }
     for pending in generations["pending"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-        let _ = writeln!(text, "{pending}; `kgen revision accept` puts it into force");
+        let _ = writeln!(text, "not in force until `kgen revision accept`: {pending}");
     }
     for pin in generations["pins"].as_array().into_iter().flatten() {
         let _ = writeln!(text, "{} is pinned to {}", word(pin, "target"), word(pin, "revision"));

@@ -177,7 +177,7 @@ pub fn lines(orders: &Orders, installed: Option<&BTreeSet<String>>) -> String {
         let _ = writeln!(text, "{count} would wait, or install with `install_new`: {}", folded(&orders.new));
     }
     for loose in &orders.loosens {
-        let _ = writeln!(text, "loosens a guard: {loose} (`kgen revision accept`)");
+        let _ = writeln!(text, "loosens what guards against commits, until `kgen revision accept`: {loose}");
     }
     text
 }

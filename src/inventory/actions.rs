@@ -89,6 +89,11 @@ pub fn actions(table: &mut Table, actions: &mut BTreeMap<ActionName, BootAction>
             span,
         });
         action.way = way.unwrap_or(action.way);
+        if key == "local" && action.way != Way::Local {
+            let message = "`local` is what a machine does that is to be left alone; it cannot be of another kind";
+            diagnostics.push(Diagnostic::error(span, message).hint("give the action another name"));
+            action.way = Way::Local;
+        }
         action.span = span;
         action.steps.replace_with(own);
         action.scopes = scopes;

@@ -12,6 +12,9 @@ use crate::inventory::Inventory;
 use crate::inventory::serve::{AtMost, Brake, Serve, TokenTo};
 use crate::inventory::subnet::Subnet;
 
+/// The numbers of hosts by which two bounds are compared.
+const SIZES: [usize; 8] = [1, 5, 50, 400, 500, 5000, 50_000, 500_000];
+
 /// The guards that a generation declares, or that are in force.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -30,8 +33,6 @@ pub struct Guards {
     pub operators: BTreeMap<String, String>,
     /// `[serve] trusted_proxies`.
     pub trusted_proxies: Vec<String>,
-    /// How many hosts there were, which a share of them counts from.
-    pub hosts: usize,
 }
 
 impl Guards {
@@ -47,22 +48,21 @@ impl Guards {
             report: inventory.reports(),
             operators: serve.operators.clone(),
             trusted_proxies: serve.trusted_proxies.iter().map(ToString::to_string).collect(),
-            hosts: inventory.hosts.len(),
         }
-    }
-
-    /// How many installed hosts a commit may arm.
-    pub fn most(&self) -> usize {
-        self.arm_at_most.of(self.hosts)
     }
 
     /// These, tightened by what a later generation declares, but not loosened.
     #[must_use]
     pub fn tightened(&self, by: &Guards) -> Self {
-        // Measured alike, so that more hosts are no reason for more.
-        let is_looser = by.arm_at_most.of(self.hosts) > self.most();
+        // Of no number of hosts may it allow more: there may be others tomorrow.
+        let is_looser = SIZES.iter().any(|hosts| by.arm_at_most.of(*hosts) > self.arm_at_most.of(*hosts));
         let known = |(name, hash): &(&String, &String)| self.operators.get(*name) == Some(hash);
         let is_trusted = |proxy: &&String| self.trusted_proxies.iter().any(|known| covers(known, proxy));
+        // What a wider network takes in is trusted as it was.
+        let is_inside = |proxy: &&String| {
+            by.trusted_proxies.iter().any(|wider| covers(wider, proxy)) && !by.trusted_proxies.contains(proxy)
+        };
+        let kept: Vec<String> = self.trusted_proxies.iter().filter(is_inside).cloned().collect();
         Self {
             install_new: self.install_new && by.install_new,
             arm_at_most: if is_looser { self.arm_at_most } else { by.arm_at_most },
@@ -70,17 +70,16 @@ impl Guards {
             token_to: if self.token_to == TokenTo::Host { self.token_to } else { by.token_to },
             report: self.report || by.report,
             operators: by.operators.iter().filter(known).map(|(name, hash)| (name.clone(), hash.clone())).collect(),
-            trusted_proxies: by.trusted_proxies.iter().filter(is_trusted).cloned().collect(),
-            hosts: by.hosts,
+            trusted_proxies: [kept, by.trusted_proxies.iter().filter(is_trusted).cloned().collect()].concat(),
         }
     }
 
-    /// What a later generation declares that is not in force: a sentence for each key.
+    /// What a later generation declares that is not in force: words for each key.
     pub fn pending(&self, declared: &Guards) -> Vec<String> {
         let mut told = Vec::new();
         let mut differs = |key: &str, own: String, other: String| {
             if own != other {
-                told.push(format!("`{key} = {other}` is not in force: it is {own}"));
+                told.push(format!("`{key} = {other}` in the place of {own}"));
             }
         };
         let brake = |brake: Brake| if brake == Brake::Warn { "\"warn\"" } else { "\"enforce\"" }.to_owned();
@@ -90,11 +89,11 @@ impl Guards {
         differs("brake", brake(self.brake), brake(declared.brake));
         differs("token_to", token_to(self.token_to), token_to(declared.token_to));
         differs("report", self.report.to_string(), declared.report.to_string());
-        for name in declared.operators.iter().filter(|(name, hash)| self.operators.get(*name) != Some(hash)) {
-            told.push(format!("the operator `{}` is new, or has a new token, and may not order anything yet", name.0));
+        for (name, _) in declared.operators.iter().filter(|(name, hash)| self.operators.get(*name) != Some(hash)) {
+            told.push(format!("the operator `{name}`, new or with a new token"));
         }
         for proxy in declared.trusted_proxies.iter().filter(|proxy| !self.trusted_proxies.contains(proxy)) {
-            told.push(format!("`trusted_proxies` with {proxy} is not in force"));
+            told.push(format!("`trusted_proxies` with {proxy}"));
         }
         told
     }
@@ -123,7 +122,7 @@ mod tests {
 
     #[test]
     fn what_is_looser_is_not_in_force_and_told() {
-        let before = Guards { report: true, hosts: 100, ..Guards::default() };
+        let before = Guards { report: true, ..Guards::default() };
         let loose = Guards {
             install_new: true,
             arm_at_most: AtMost::Share(10_000),
@@ -131,13 +130,38 @@ mod tests {
             report: false,
             operators: BTreeMap::from([("eve".to_owned(), "00".to_owned())]),
             trusted_proxies: vec!["10.0.0.0/8".to_owned()],
-            hosts: 90_000,
             ..Guards::default()
         };
         let now = before.tightened(&loose);
-        assert_eq!(now, Guards { hosts: 90_000, ..before.clone() });
+        assert_eq!(now, before);
         assert_eq!(now.pending(&loose).len(), 6, "{:#?}", now.pending(&loose));
         assert_eq!(now.pending(&before), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_bound_that_is_tighter_for_few_hosts_only_is_looser() {
+        let bound = |arm_at_most| Guards { arm_at_most, ..Guards::default() };
+        for (before, after) in [
+            (AtMost::Usual, AtMost::Share(10_000)),
+            (AtMost::Hosts(1), AtMost::Share(800)),
+            (AtMost::Share(10), AtMost::Hosts(3)),
+            (AtMost::Usual, AtMost::Hosts(5)),
+        ] {
+            assert_eq!(bound(before).tightened(&bound(after)), bound(before), "{after}");
+        }
+        assert_eq!(bound(AtMost::Usual).tightened(&bound(AtMost::Hosts(4))), bound(AtMost::Hosts(4)));
+    }
+
+    #[test]
+    fn a_proxy_in_a_wider_network_is_trusted_as_it_was() {
+        let trusts = |all: &[&str]| Guards {
+            trusted_proxies: all.iter().map(|text| (*text).to_owned()).collect(),
+            ..Guards::default()
+        };
+        let (before, wider) = (trusts(&["127.9.0.0/24"]), trusts(&["127.9.0.0/16"]));
+        assert_eq!(before.tightened(&wider), before);
+        assert_eq!(before.pending(&wider), ["`trusted_proxies` with 127.9.0.0/16"]);
+        assert_eq!(before.tightened(&trusts(&["127.9.0.0/28"])), trusts(&["127.9.0.0/28"]));
     }
 
     #[test]
@@ -146,7 +170,6 @@ mod tests {
             install_new: true,
             operators: BTreeMap::from([("me".to_owned(), "00".to_owned()), ("you".to_owned(), "11".to_owned())]),
             trusted_proxies: vec!["10.0.0.0/8".to_owned()],
-            hosts: 100,
             ..Guards::default()
         };
         let tight = Guards {
@@ -155,7 +178,6 @@ mod tests {
             brake: Brake::Enforce,
             operators: BTreeMap::from([("me".to_owned(), "22".to_owned())]),
             trusted_proxies: vec!["10.9.0.0/16".to_owned()],
-            hosts: 100,
             ..Guards::default()
         };
         let now = before.tightened(&tight);

@@ -128,7 +128,8 @@ fn host(serving: &Serving, name: &str) -> Answer {
 async fn forget(serving: &Serving, operator: &str, name: &str) -> Answer {
     let snapshot = serving.snapshot.load_full();
     let Some(current) = snapshot.current.as_deref() else { return not_ready() };
-    if current.host(name).is_some() {
+    let is_declared = |host: HostName| serving.store.record(&host).declared.is_some();
+    if current.host(name).is_some() || HostName::new(name).is_some_and(is_declared) {
         // It would be a new machine, which may be armed.
         return Answer::refusal(409, &format!("`{name}` is in the inventory; only hosts that are gone are forgotten"));
     }

@@ -208,7 +208,7 @@ impl Follower {
         })?;
         let InForce { serve, pending } = in_force(store, &self.making, &served);
         for sentence in pending.iter().filter(|_| held.is_none()) {
-            tracing::warn!("{sentence}; `kgen revision accept` puts it into force");
+            tracing::warn!("not in force until `kgen revision accept`: {sentence}");
         }
         self.keep_reports();
         self.serving.store.bound(limits(&serve), serve.events).await;
@@ -247,11 +247,6 @@ impl Follower {
             tell_silent(&served);
             tell_waiting(store, &served);
         }
-        if let Some(commit) = &served.commit
-            && let Err(error) = self.serving.store.set("last_good", Some(commit.clone())).await
-        {
-            tracing::error!(%error, "which revision is served is not kept");
-        }
         Ok(format!("generation {id} is served"))
     }
 
@@ -268,6 +263,9 @@ impl Follower {
             return Err("a revision is held; `kgen follow` first".to_owned());
         }
         let current = snapshot.current.clone().ok_or("nothing is served yet")?;
+        if self.serving.store.last_taken() != Some(current.revision()) {
+            return Err("what is served is not what was taken last; `kgen status` says what is broken".to_owned());
+        }
         if snapshot.pending.is_empty() {
             return Ok("nothing waits to be accepted".to_owned());
         }
@@ -278,8 +276,10 @@ impl Follower {
         self.serving.serve.store(Arc::new(serve));
         self.change(|next| next.pending = pending);
         // Kickstarts that reported because the generation before said so are made again without it.
-        if current.declares_report != current.generation().inventory.reports() {
-            self.look(true).await?;
+        if current.assembled.declares_report != current.generation().inventory.reports() {
+            if let Err(fault) = self.look(true).await {
+                tracing::error!("accepted, but kickstarts report until they are made again: {fault}");
+            }
         }
         let count = snapshot.pending.len();
         tracing::warn!(generation = current.id(), "accepted: {}", snapshot.pending.join("; "));

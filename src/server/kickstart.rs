@@ -4,11 +4,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::boot::BootEntry;
 use crate::boot::happening::{Happening, Told};
 use crate::boot::order::{BootState, Order};
 use crate::boot::state::Record;
 use crate::boot::token::Token;
+use crate::boot::{BootEntry, builds};
 use crate::files::{configure_file, kickstart};
 use crate::inventory::Host;
 use crate::name::HostName;
@@ -51,9 +51,8 @@ pub async fn give(serving: &Serving, request: &Request, whose: Whose<'_>, what: 
     };
     let (served, host) = snapshot.of(current, host);
     let record = serving.store.record(&host.name);
-    let Some(plan) = served.plan() else { return Answer::failure("[site] has no `server`") };
     let declared = served.declared(host);
-    let entry = match plan.entry_of(host, &record.next(&declared)) {
+    let entry = match next_entry(served, host, &record) {
         Ok(entry) => entry,
         Err(fault) => return Answer::failure(&fault),
     };
@@ -110,8 +109,7 @@ fn written(served: &Served, host: &Host, what: What) -> Answer {
 fn find<'s>(serving: &Serving, request: &Request, current: &'s Served, whose: Whose) -> Result<&'s Host, Reason> {
     if let Whose::Named(name) = whose {
         // A machine that began before its host was renamed has the old name in its script.
-        let renamed = || access::token(request).ok().and_then(|token| renamed(serving, current, name, &token));
-        return current.host(name).or_else(renamed).ok_or(Reason::UnknownHost);
+        return named(serving, request, current, name).ok_or(Reason::UnknownHost);
     }
     let by_address = request.client.address().and_then(|address| current.host_at(address));
     if let Some(host) = by_address {
@@ -130,10 +128,13 @@ fn owner<'s>(serving: &Serving, current: &'s Served, token: &Token) -> Option<&'
     serving.store.host_with(token).and_then(|name| current.host(name.as_str()))
 }
 
-/// The host that had a name when the machine with this token began.
-fn renamed<'s>(serving: &Serving, current: &'s Served, name: &str, token: &Token) -> Option<&'s Host> {
-    let host = owner(serving, current, token)?;
-    serving.store.record(&host.name).was.iter().any(|was| was.as_str() == name).then_some(host)
+/// The host of a name; else the one that had it when its machine began, by the token of the build, or by its address if
+/// its loader brought no token.
+fn named<'s>(serving: &Serving, request: &Request, current: &'s Served, name: &str) -> Option<&'s Host> {
+    let had_it = |host: &&Host| serving.store.record(&host.name).was.iter().any(|was| was.as_str() == name);
+    let by_token = || owner(serving, current, &access::token(request).ok()?).filter(had_it);
+    let by_address = || current.host_at(request.client.address()?).filter(had_it);
+    current.host(name).or_else(by_token).or_else(by_address)
 }
 
 fn allowed(
@@ -165,59 +166,59 @@ pub enum Report {
     Success,
 }
 
-/// Who reports: the host, its token, and whether the build that the token was of is over. Its name may be the one that
-/// the machine had when it began.
+/// Who reports: the host, its token, and whether the build that the token was of is over. Whose token it is decides: the
+/// name may be the one that the host had when its machine began, and may be another's by now, and what is served now may
+/// not have the host at all.
 ///
 /// # Errors
 /// The answer to who may not report anything.
 pub fn reported_by(serving: &Serving, request: &Request, name: &str) -> Result<(HostName, Token, bool), Answer> {
     let snapshot = serving.snapshot.load();
     let current = snapshot.current.as_deref().ok_or_else(not_ready)?;
-    let refuse = |reason| serving.refuse(request, name, reason);
-    let token = access::token(request);
-    let renamed = || renamed(serving, current, name, token.as_ref().ok()?);
-    let host = current.host(name).or_else(renamed);
-    let host = host.ok_or_else(|| serving.refuse(request, "", Reason::UnknownHost))?;
-    let record = serving.store.record(&host.name);
-    let token = token.map_err(refuse)?;
-    let is_over = matches!(record.order, Order::Done(_));
+    let token = access::token(request).map_err(|reason| {
+        let known = if current.host(name).is_some() { name } else { "" };
+        serving.refuse(request, known, reason)
+    })?;
+    let owner = serving.store.host_with(&token).filter(|owner| {
+        owner.as_str() == name || serving.store.record(owner).was.iter().any(|was| was.as_str() == name)
+    });
+    let Some(owner) = owner else {
+        let reason = if current.host(name).is_some() { Reason::WrongToken } else { Reason::UnknownHost };
+        return Err(serving.refuse(request, name, reason));
+    };
     // Said twice, because the first answer was lost.
-    if is_over && record.token.is_some_and(|own| own.is(&token)) {
-        return Ok((host.name.clone(), token, true));
-    }
-    if !record.is_of_build(&token) {
-        return Err(refuse(Reason::WrongToken));
-    }
-    Ok((host.name.clone(), token, false))
+    let is_over = matches!(serving.store.record(&owner).order, Order::Done(_));
+    Ok((owner, token, is_over))
 }
 
 /// Takes a report, from who has the token of the build.
 pub async fn report(serving: &Serving, request: &Request, name: &str, report: Report) -> Answer {
-    let snapshot = serving.snapshot.load_full();
-    let (owner, token, is_over) = match reported_by(serving, request, name) {
+    let (host, token, is_over) = match reported_by(serving, request, name) {
         Ok(reported) => reported,
         Err(refusal) => return refusal,
     };
-    let Some(host) = snapshot.current.as_deref().and_then(|current| current.host(owner.as_str())) else {
-        return serving.refuse(request, name, Reason::WrongToken);
-    };
-    if report == Report::Progress && !serving.may_report(&host.name) {
+    if report == Report::Progress && !serving.may_report(&host) {
         return Answer::refusal(429, "this machine reports too much").with("retry-after", "10");
     }
     let happening = match report {
         Report::Success if is_over => return Answer::text("thank you\n"),
         Report::Progress if is_over => return serving.refuse(request, name, Reason::ExpiredToken),
-        Report::Success => Happening::Success { declared: host.boot.clone(), token },
+        Report::Success => Happening::Success(token),
         Report::Progress => Happening::Progress { text: shortened(&request.body), token },
     };
-    match serving.store.happened(&host.name, happening, &request.client.shown()).await {
-        Ok(()) => {
-            let after = serving.store.record(&host.name);
-            tracing::info!(host = name, state = after.state.word(), "{}", after.last);
+    let happened = serving.store.happened(&host, happening, &request.client.shown()).await;
+    let after = serving.store.record(&host);
+    // A host that is renamed at this moment has no record of the old name: the machine says it again.
+    let is_kept =
+        report == Report::Progress || after.token.is_some_and(|own| own.is(&token) && after.success.is_some());
+    match happened {
+        Ok(()) if is_kept => {
+            tracing::info!(host = host.as_str(), state = after.state.word(), "{}", after.last);
             Answer::text("thank you\n")
         }
+        Ok(()) => Answer::refusal(503, "the report came at the wrong moment; send it again").with("retry-after", "5"),
         Err(error) => {
-            tracing::error!(%error, host = name, "a report could not be kept");
+            tracing::error!(%error, host = host.as_str(), "a report could not be kept");
             Answer::refusal(503, "the report could not be kept; send it again").with("retry-after", "5")
         }
     }
@@ -228,7 +229,9 @@ pub async fn report(serving: &Serving, request: &Request, name: &str, report: Re
 pub async fn give_token(serving: &Serving, request: &Request, name: &str) -> Answer {
     let snapshot = serving.snapshot.load_full();
     let Some(current) = snapshot.current.as_deref() else { return not_ready() };
-    let Some(host) = current.host(name) else { return serving.refuse(request, "", Reason::UnknownHost) };
+    let Some(host) = named(serving, request, current, name) else {
+        return serving.refuse(request, "", Reason::UnknownHost);
+    };
     if snapshot.lacks_pinned(host) {
         return lacks_pinned();
     }
@@ -269,5 +272,8 @@ fn shortened(body: &[u8]) -> String {
 /// It cannot be made: a sentence.
 pub fn next_entry<'s>(served: &'s Served, host: &Host, record: &Arc<Record>) -> Result<Cow<'s, BootEntry>, String> {
     let plan = served.plan().ok_or("[site] has no `server`")?;
-    plan.entry_of(host, &record.next(&served.declared(host)))
+    let entry = plan.entry_of(host, &record.next(&served.declared(host)))?;
+    // The last word: whatever the inventory makes of an action, nothing builds that was not ordered as a build.
+    let may = record.may_build(&entry.action) || !builds(&served.generation().inventory, host, &entry);
+    Ok(if may { entry } else { Cow::Owned(BootEntry::local()) })
 }

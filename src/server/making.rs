@@ -9,6 +9,7 @@ use crate::boot::Handing;
 use crate::diagnostic::{Diagnostics, Severity, to_text};
 use crate::eval;
 use crate::expand::Program;
+use crate::inventory::guards::Guards;
 use crate::inventory::serve::{AtMost, Brake, Serve, TokenTo};
 use crate::inventory::subnet::Subnet;
 use crate::server::snapshot::{Broken, Served};
@@ -74,6 +75,24 @@ impl Overrides {
             serve.trusted_proxies.clone_from(&self.trusted_proxies);
         }
         serve
+    }
+}
+
+impl Overrides {
+    /// Guards with the flags over them.
+    pub fn over_guards(&self, guards: Guards) -> Guards {
+        let mut serve = Serve::default();
+        guards.put_into(&mut serve);
+        let serve = self.over(Some(&serve));
+        Guards {
+            install_new: self.install_new.unwrap_or(guards.install_new),
+            arm_at_most: serve.arm_at_most,
+            brake: serve.brake,
+            token_to: serve.token_to,
+            operators: serve.operators,
+            trusted_proxies: serve.trusted_proxies.iter().map(ToString::to_string).collect(),
+            ..guards
+        }
     }
 }
 

@@ -141,14 +141,13 @@ async fn ready(options: &Options, front: &tokio::runtime::Handle) -> Result<Read
     let mut settings = usual;
     if let Some(served) = current.as_deref() {
         upgrade(&store, &making, served).await.map_err(keep)?;
-        let how = if snapshot.held.is_some() { How::Held } else { How::Followed };
+        // What stands in for a revision that is broken, or cannot be fetched, is not compared with the next.
+        let stands_in = snapshot.held.is_some() || snapshot.broken.is_some();
+        let how = if stands_in { How::Held } else { How::Followed };
         take(&store, &making, served, how).await.map_err(keep)?;
         let in_force = in_force(&store, &making, served);
         (settings, snapshot.pending) = (in_force.serve, in_force.pending);
         tell_start_of(&store, &making, served, &snapshot.pending);
-    }
-    if let Some(commit) = current.as_ref().and_then(|served| served.commit.clone()) {
-        store.set("last_good", Some(commit)).await.map_err(keep)?;
     }
     store.bound(limits(&settings), settings.events).await;
     let listeners = {
@@ -221,7 +220,7 @@ fn tell_start_of(store: &Store, making: &Making, served: &Served, pending: &[Str
     tell_silent(served);
     tell_waiting(store, served);
     for sentence in pending {
-        tracing::warn!("{sentence}; `kgen revision accept` puts it into force");
+        tracing::warn!("not in force until `kgen revision accept`: {sentence}");
     }
 }
 

@@ -13,7 +13,7 @@ use crate::inventory::action::local;
 use crate::inventory::serve::Brake;
 use crate::inventory::{Host, Inventory};
 use crate::name::{ActionName, HostName};
-use crate::nodeset::nodeset;
+use crate::nodeset::{expanded, nodeset};
 use crate::server::answer::Answer;
 use crate::server::kickstart::not_ready;
 use crate::server::request::Request;
@@ -123,6 +123,12 @@ pub async fn boot(serving: &Serving, request: &Request, operator: &str, order: B
     let happened = all.iter().map(|one| (one.host.name.clone(), one.happening.clone())).collect();
     match serving.store.all_happened(happened, &client).await {
         Ok(()) => {
+            let is_other = |one: &&Ordered| serving.store.record(&one.host.name).machine != one.record.machine;
+            let others = nodeset(all.iter().filter(is_other).map(|one| one.host.name.as_str()));
+            if !others.is_empty() {
+                let why = format!("{others} became another machine meanwhile, and has no order; look again");
+                return Answer::refusal(409, &why);
+            }
             tracing::info!(operator, action = word, hosts = count, "ordered");
             Answer::json(&meaning)
         }
@@ -175,12 +181,19 @@ fn meant<'s>(
         let (happening, builds) = match &action {
             Some(action) => {
                 let builds = is_build(served, host, action)?;
-                (Happening::Ordered { action: action.clone(), by: by.clone() }, builds)
+                let machine = record.machine.clone();
+                (Happening::Ordered { action: action.clone(), builds, machine, by: by.clone() }, builds)
             }
             None if order.adopt && waits => (Happening::Adopted { declared, by: by.clone() }, true),
             None if order.adopt && order.hosts.is_empty() => continue,
+            // Of an appliance those that wait are meant.
+            None if order.adopt && !order.hosts.iter().any(|name| name == host.name.as_str()) => continue,
             None if order.adopt => return Err(not_waiting(host, &record)),
-            None => (Happening::Released { declared, by: by.clone() }, false),
+            None => {
+                // A pin is not what the inventory says.
+                let declared = record.declared.clone().unwrap_or(declared);
+                (Happening::Released { declared, by: by.clone() }, false)
+            }
         };
         let one = Ordered { host, record, happening, builds };
         // All that wait are all that may be let go without a word more.
@@ -189,7 +202,7 @@ fn meant<'s>(
         }
         all.push(one);
     }
-    if all.is_empty() { Err("no host waits".to_owned()) } else { Ok(all) }
+    if all.is_empty() { Err("no host waits that is not protected".to_owned()) } else { Ok(all) }
 }
 
 fn not_waiting(host: &Host, record: &Record) -> String {
@@ -216,12 +229,18 @@ fn meaning(all: &[Ordered], word: &str) -> Meaning {
         let have = if unknown == 1 { "has" } else { "have" };
         says.push_str(&format!("; {unknown} {have} never reported success, and would be wiped too"));
     }
+    let protected: Vec<&str> =
+        all.iter().filter(|one| one.is_protected(word)).map(|one| one.host.name.as_str()).collect();
+    if !protected.is_empty() {
+        says.push_str(&format!("; {} is protected, and needs --protected", nodeset(protected)));
+    }
     Meaning {
         done,
         says,
         hosts: all.iter().map(|one| one.host.name.clone()).collect(),
         wiped,
-        needs_confirm: count > UNCONFIRMED,
+        // The way to safety is free.
+        needs_confirm: count > UNCONFIRMED && word != local().as_str() && word != DECLARED,
         warning: None,
     }
 }
@@ -230,7 +249,8 @@ fn meaning(all: &[Ordered], word: &str) -> Meaning {
 fn chosen<'s>(current: &'s Served, names: &[String]) -> Result<Vec<&'s Host>, String> {
     let inventory = &current.generation().inventory;
     let mut hosts: Vec<&Host> = Vec::new();
-    for name in names {
+    let names: Vec<String> = names.iter().flat_map(|name| expanded(name)).collect();
+    for name in &names {
         if let Some(appliance) = name.strip_prefix('@') {
             let before = hosts.len();
             hosts.extend(inventory.hosts.values().filter(|host| host.appliance.as_str() == appliance));

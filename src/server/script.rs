@@ -7,7 +7,7 @@ use crate::boot::order::BootState;
 use crate::boot::state::Record;
 use crate::files::Loader;
 use crate::inventory::Host;
-use crate::inventory::action::{Way, local};
+use crate::inventory::action::Way;
 use crate::inventory::address::HardwareAddress;
 use crate::server::access;
 use crate::server::answer::{Answer, kind};
@@ -123,8 +123,7 @@ async fn seen(
         return Err("somebody ordered something else meanwhile".to_owned());
     }
     if after.state == BootState::Failed && way != Way::Local {
-        let local = BootEntry { action: local(), title: "local disk".to_owned(), start: crate::boot::Start::Local };
-        return Ok((after, local));
+        return Ok((after, BootEntry::local()));
     }
     if entry.has_token() && after.token.is_none() {
         return Err("somebody ordered something else meanwhile".to_owned());

@@ -28,8 +28,6 @@ pub struct Served {
     pub commit: Option<String>,
     /// The first line of that commit's message.
     pub summary: String,
-    /// Whether its inventory says that kickstarts report; they do so longer if the generation before said so.
-    pub declares_report: bool,
     /// When it was made.
     pub made: Time,
     /// The scripts of hosts by path below `boot/`: the loader, and the host's number.
@@ -61,8 +59,7 @@ impl Served {
         let files = files.into_iter().filter(|file| file.path.starts_with("boot/"));
         let files = files.map(|file| (below_boot(&file.path), Bytes::copy_from_slice(file.bytes()))).collect();
         let names = inventory.hosts.keys().cloned().collect();
-        let declares_report = assembled.declares_report;
-        Self { assembled, commit, summary, declares_report, made, scripts, files, by_ip, by_address, names }
+        Self { assembled, commit, summary, made, scripts, files, by_ip, by_address, names }
     }
 
     /// The generation.

@@ -22,6 +22,8 @@ pub struct Kept {
     pub last_good: Option<String>,
     /// The commit that was being compiled when the server ended.
     pub trying: Option<String>,
+    /// Whether it is known which revision was taken last.
+    pub is_known: bool,
     /// Pins: targets and revisions, JSON.
     pub pins: Option<String>,
 }
@@ -30,7 +32,7 @@ impl Kept {
     /// Reads it.
     pub fn read(store: &Store) -> Self {
         let [held, last_good, trying, pins] = ["held", "last_good", TRYING, "pins"].map(|name| store.setting(name));
-        Self { held, last_good, trying, pins }
+        Self { held, last_good, trying, is_known: store.last_taken().is_some(), pins }
     }
 }
 
@@ -79,7 +81,8 @@ fn pins(making: &Making, kept: &Kept) -> Vec<Pin> {
 
 fn newest(making: &Making, kept: &Kept) -> Result<Served, Broken> {
     // What is here is served at once, and what is newer is fetched meanwhile: the other side may not be there yet.
-    let is_here = kept.last_good.is_some() && making.has_source();
+    // Of a state that is new or a copy, nobody knows whether what is here is not older than what was served.
+    let is_here = kept.last_good.is_some() && kept.is_known && making.has_source();
     if !is_here {
         making.refresh()?;
     }

@@ -26,7 +26,7 @@ pub const UPGRADE: &str = "upgrade";
 pub enum How {
     /// The server follows its source.
     Followed,
-    /// An operator went back to it.
+    /// An operator went back to it, or it stands in for one that is broken: the next is not compared with it.
     Held,
     /// An operator accepts what it loosens; it was taken before.
     Accepted,
@@ -50,18 +50,20 @@ pub fn guards(store: &Store) -> Option<Guards> {
 pub fn in_force(store: &Store, making: &Making, served: &Served) -> InForce {
     let inventory = &served.generation().inventory;
     let declared = Guards::of(inventory);
+    let flags = &making.overrides;
     let guards = guards(store).map_or_else(|| declared.clone(), |before| before.tightened(&declared));
     let mut serve = inventory.serve.clone().unwrap_or_default();
     guards.put_into(&mut serve);
-    let mut pending = guards.pending(&Guards { report: served.declares_report, ..declared });
+    let declared = flags.over_guards(Guards { report: served.assembled.declares_report, ..declared });
+    let mut pending = flags.over_guards(guards).pending(&declared);
     let records = store.records();
     let loosened = |host: &&HostName| records.get(*host).is_some_and(|record| record.protect);
     let hosts = inventory.hosts.values().filter(|host| !host.protect).map(|host| &host.name).filter(loosened);
     let hosts = nodeset(hosts.map(HostName::as_str));
     if !hosts.is_empty() {
-        pending.push(format!("`protect` of {hosts} is still in force"));
+        pending.push(format!("{hosts} without `protect`"));
     }
-    InForce { serve: making.overrides.over(Some(&serve)), pending }
+    InForce { serve: flags.over(Some(&serve)), pending }
 }
 
 /// Keeps which generation is the current one, and arms the machines that it orders to be.
@@ -71,7 +73,7 @@ pub fn in_force(store: &Store, making: &Making, served: &Served) -> InForce {
 pub async fn take(store: &Store, making: &Making, served: &Served, how: How) -> Result<(), StoreError> {
     let inventory = &served.generation().inventory;
     let before = guards(store);
-    let declared = Guards { report: served.declares_report, ..Guards::of(inventory) };
+    let declared = Guards { report: served.assembled.declares_report, ..Guards::of(inventory) };
     let tightened = before.as_ref().map_or_else(|| declared.clone(), |before| before.tightened(&declared));
     let (basis, guards) = match how {
         How::Followed => (basis(store, making, served), tightened),
@@ -83,13 +85,14 @@ pub async fn take(store: &Store, making: &Making, served: &Served, how: How) -> 
     let taking = Taking {
         hosts: served.candidates(),
         install_new: flags.install_new.unwrap_or(guards.install_new),
-        // More hosts in this commit are no reason for more of them.
-        arm_at_most: arm_at_most.of(before.map_or(guards.hosts, |before| before.hosts)),
+        // A share is one of those that may be lost: hosts that are made up count for nothing.
+        arm_at_most: arm_at_most.of(store.records().values().filter(|record| record.success.is_some()).count()),
         loosens: how == How::Accepted,
         basis,
     };
     let text = serde_json::to_string(&guards).unwrap_or_default();
-    let revision = (how != How::Held).then(|| Revision { id: served.revision(), guards: text });
+    let revision =
+        (how != How::Held).then(|| Revision { id: served.revision(), guards: text, commit: served.commit.clone() });
     store.take(taking, revision).await
 }
 
@@ -121,6 +124,10 @@ pub async fn upgrade(store: &Store, making: &Making, present: &Served) -> Result
     tracing::info!(generation = served.id(), "machines of an older state are known by what this generation declares");
     let taking = Taking { hosts, basis: Basis::Upgrade, install_new: false, arm_at_most: 0, loosens: false };
     store.take(taking, None).await?;
+    if store.setting(GUARDS).is_none() {
+        let guards = Guards::of(&served.generation().inventory);
+        store.set(GUARDS, serde_json::to_string(&guards).ok()).await?;
+    }
     store.set(UPGRADE, None).await
 }
 

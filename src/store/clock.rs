@@ -17,6 +17,8 @@ pub struct Clock {
     started: Instant,
 }
 
+/// How long a server may be away, in milliseconds: 90 days.
+const LONGEST_AWAY: Time = 90 * 86_400_000;
 /// How far clocks that go alike may be from each other, in milliseconds.
 const ALIKE: Time = 2000;
 
@@ -34,7 +36,9 @@ impl Clock {
 
     fn at(wall: Time, newest: Time) -> Self {
         // How long the server was away is not known then, but it was not the same fetch of a kickstart.
-        let base = if wall > newest { wall } else { newest + SAME_FETCH + 1 };
+        // Neither is it if the wall clock is years ahead, unless the state is new: then one of both times is wrong.
+        let is_plausible = wall > newest && (newest == 0 || wall - newest < LONGEST_AWAY);
+        let base = if is_plausible { wall } else { newest + SAME_FETCH + 1 };
         Self { base, started: Instant::now() }
     }
 
@@ -60,5 +64,11 @@ mod tests {
     fn it_starts_after_all_that_is_known() {
         assert!(Clock::at(5000, 1000).now() >= 5000);
         assert!(Clock::at(5000, 9000).now() > 9000 + SAME_FETCH);
+        let years = 26 * 365 * 86_400_000;
+        assert!(
+            Clock::at(years, 1000).now() < 1000 + 2 * SAME_FETCH,
+            "a clock that was wrong when the state was written"
+        );
+        assert!(Clock::at(years, 0).now() >= years);
     }
 }

@@ -5,9 +5,11 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::boot::taking::restored;
+use crate::store::clock::Clock;
 use crate::store::kept::StoreError;
 use crate::store::sqlite::Database;
-use crate::store::{lock, open};
+use crate::store::{identity, lock};
 
 /// What a copy that was put back has ended, and where the state is that it replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +31,13 @@ fn failed<'p>(doing: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> 
 /// There is no state, or the file cannot be written.
 pub fn back_up(directory: &Path, file: &Path) -> Result<(), StoreError> {
     let path = directory.join("state.sqlite");
+    // A link stays one; what it leads to is written.
+    let file = &file.canonicalize().unwrap_or_else(|_| file.to_path_buf());
+    let own = |path: &Path| path.parent().and_then(|parent| parent.canonicalize().ok());
+    if own(file) == directory.canonicalize().ok() {
+        let inside = io::Error::other("that is the directory of the state; name a place elsewhere");
+        return Err(failed("write", file)(inside));
+    }
     if file.exists() && !file.is_file() {
         let other = io::Error::other("there is something that is not a file");
         return Err(failed("write", file)(other));
@@ -42,13 +51,17 @@ pub fn back_up(directory: &Path, file: &Path) -> Result<(), StoreError> {
 fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     let mut name = to.file_name().unwrap_or_default().to_os_string();
     name.push(".partial");
-    let partial = to.with_file_name(name);
+    let partial = std::path::absolute(to.with_file_name(name)).map_err(failed("write", to))?;
+    if partial.to_str().is_none() {
+        return Err(failed("write", to)(io::Error::other("the name is not UTF-8")));
+    }
     // One that is left of a copy that was interrupted is none.
     let _ = fs::remove_file(&partial);
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial);
     let made = made.map_err(failed("write", &partial))?;
     let database = Database::read_only(from)?;
     let done = database.verify().and_then(|()| database.copy_to(&partial)).and_then(|()| {
+        Database::read_only(&partial)?.verify()?;
         made.sync_all().map_err(failed("write", &partial))?;
         fs::rename(&partial, to).map_err(failed("write", to))
     });
@@ -68,22 +81,47 @@ pub fn restore(directory: &Path, file: &Path) -> Result<Restored, StoreError> {
     Database::read_only(file)?.verify()?;
     fs::metadata(directory).map_err(failed("find", directory))?;
     let path = directory.join("state.sqlite");
-    let held = lock(directory)?;
+    let _held = lock(directory)?;
     let incoming = directory.join("state.sqlite.incoming");
-    copy(file, &incoming)?;
-    let replaced = path.exists().then(|| free_name(directory));
-    if let Some(replaced) = &replaced {
-        // What waits beside the database belongs to it.
-        Database::open(&path).and_then(|database| database.checkpoint())?;
-        fs::rename(&path, replaced).map_err(failed("move", &path))?;
+    let done = copy(file, &incoming).and_then(|()| settled(&incoming)).and_then(|machines| {
+        let replaced = set_aside(directory, &path)?;
+        fs::rename(&incoming, &path).map_err(failed("write", &path))?;
+        Ok(Restored { machines, replaced })
+    });
+    for end in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(directory.join(format!("state.sqlite.incoming{end}")));
     }
-    for end in ["-wal", "-shm"] {
-        let _ = fs::remove_file(directory.join(format!("state.sqlite{end}")));
+    done
+}
+
+/// Ends what a copy must not order, before it has the name of a state; gives how many machines are recorded in it.
+fn settled(file: &Path) -> Result<usize, StoreError> {
+    let mut database = Database::open(file)?;
+    let loaded = database.load()?;
+    let now = Clock::starting(loaded.newest).now();
+    let identity = identity(file).map_err(failed("read", file))?;
+    database.settle(&restored(&loaded.shared(), now), true, &identity, now)?;
+    database.checkpoint()?;
+    Ok(loaded.records.len())
+}
+
+/// Keeps the state that is there under another name, whatever it is, with what waits beside it.
+fn set_aside(directory: &Path, path: &Path) -> Result<Option<PathBuf>, StoreError> {
+    if !path.exists() {
+        return Ok(None);
     }
-    fs::rename(&incoming, &path).map_err(failed("write", &path))?;
-    drop(held);
-    let opened = open(directory, true)?;
-    Ok(Restored { machines: opened.loaded.records.len(), replaced })
+    let name = free_name(directory);
+    for end in ["-wal", "-shm", ""] {
+        let [from, to] = [path, &name].map(|path| {
+            let mut text = path.as_os_str().to_os_string();
+            text.push(end);
+            PathBuf::from(text)
+        });
+        if from.exists() {
+            fs::rename(&from, &to).map_err(failed("move", &from))?;
+        }
+    }
+    Ok(Some(name))
 }
 
 /// A name for what is replaced that nothing has yet.

@@ -110,4 +110,6 @@ pub struct Revision {
     pub id: String,
     /// What guards against the next one, JSON.
     pub guards: String,
+    /// The commit, which is served if a later one is broken; `None` of a directory.
+    pub commit: Option<String>,
 }

@@ -75,9 +75,26 @@ fn identity(path: &Path) -> std::io::Result<String> {
     Ok(format!("{} {}", found.ino(), born.unwrap_or_default().as_nanos()))
 }
 
-/// Opens the state of a directory, which is made if it is not there. `is_copy` says that it is known to be one; else it
-/// is seen by its file.
-fn open(directory: &Path, is_copy: bool) -> Result<Opened, StoreError> {
+/// The file beside the database that says how many events there were: a database that knows of fewer is an older copy.
+const EVENTS_EVER: &str = "events-ever";
+
+/// Keeps how many events there were.
+fn keep_events_ever(directory: &Path, database: &Database) {
+    let Ok(count) = database.events_ever() else { return };
+    let (path, next) = (directory.join(EVENTS_EVER), directory.join("events-ever.new"));
+    // If it cannot be kept, an older number says less, and nothing wrong.
+    let _ = std::fs::write(&next, format!("{count}\n")).and_then(|()| std::fs::rename(&next, &path));
+}
+
+/// Whether a database knows of fewer events than there were.
+fn is_older(directory: &Path, database: &Database) -> Result<bool, StoreError> {
+    let kept = std::fs::read_to_string(directory.join(EVENTS_EVER)).unwrap_or_default();
+    let kept = kept.trim().parse::<i64>().unwrap_or(0);
+    Ok(database.events_ever()? < kept)
+}
+
+/// Opens the state of a directory, which is made if it is not there.
+fn open(directory: &Path) -> Result<Opened, StoreError> {
     let fail = |source| StoreError::Directory { path: directory.to_path_buf(), source };
     // Tokens of builds are in it.
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(fail)?;
@@ -87,16 +104,17 @@ fn open(directory: &Path, is_copy: bool) -> Result<Opened, StoreError> {
     std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path).map_err(fail)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).map_err(fail)?;
     let mut writer = Database::open(&path)?;
-    let mut loaded = writer.load()?;
-    let clock = Clock::starting(loaded.newest);
     let file = identity(&path).map_err(fail)?;
-    let known = loaded.settings.get("file");
-    let is_copy = is_copy || known.is_some_and(|known| *known != file);
-    if is_copy || known.is_none() {
-        let records = if is_copy { loaded.shared() } else { Records::default() };
-        writer.settle_copy(&restored(&records, clock.now()), &file, clock.now())?;
-        loaded = writer.load()?;
+    let loaded = writer.load()?;
+    let is_other = loaded.settings.get("file").is_some_and(|known| *known != file);
+    let is_copy = is_other || is_older(directory, &writer)?;
+    let clock = Clock::starting(loaded.newest);
+    if is_copy || !loaded.settings.contains_key("file") {
+        let steps = if is_copy { restored(&loaded.shared(), clock.now()) } else { Vec::new() };
+        writer.settle(&steps, is_copy, &file, clock.now())?;
     }
+    let loaded = writer.load()?;
+    keep_events_ever(directory, &writer);
     Ok(Opened { writer, loaded, clock, is_copy, lock, path })
 }
 
@@ -114,7 +132,7 @@ impl Store {
     /// # Errors
     /// It cannot be read or written, or another server has it open.
     pub fn open(directory: &Path, limits: Limits, events: u32) -> Result<Self, StoreError> {
-        let Opened { mut writer, loaded, clock, is_copy, lock, path } = open(directory, false)?;
+        let Opened { mut writer, loaded, clock, is_copy, lock, path } = open(directory)?;
         let reader = Database::read_only(&path)?;
         let shared = Arc::new(Shared {
             records: RwLock::new(loaded.shared()),
@@ -129,8 +147,10 @@ impl Store {
         });
         let (sender, changes) = mpsc::channel(65_536);
         let kept = Arc::clone(&shared);
+        let beside = directory.to_path_buf();
         let spawned = std::thread::Builder::new().name("state".to_owned()).spawn(move || {
-            writer::write(&mut writer, &kept, changes, events);
+            writer::write(&mut writer, &kept, changes, (events, &beside));
+            keep_events_ever(&beside, &writer);
             drop(lock);
         });
         spawned.map_err(|source| StoreError::Directory { path: directory.to_path_buf(), source })?;
@@ -308,7 +328,10 @@ impl Store {
 mod tests {
     use super::*;
     use crate::boot::happening::{Declared, Served, Told};
+    use crate::boot::machine::Identities;
+    use crate::boot::matching::Candidate;
     use crate::boot::order::BootState;
+    use crate::boot::taking::Basis;
     use crate::name::ActionName;
 
     const LIMITS: Limits = Limits { token: 60_000, attempts: 3 };
@@ -318,7 +341,18 @@ mod tests {
     }
 
     fn ordered(action: &str) -> Happening {
-        Happening::Ordered { action: ActionName::new(action).unwrap(), by: "me".to_owned() }
+        let machine = Identities::default();
+        Happening::Ordered { action: ActionName::new(action).unwrap(), builds: true, machine, by: "me".to_owned() }
+    }
+
+    /// A generation with these hosts, which orders nothing.
+    async fn taken(store: &Store, names: impl Iterator<Item = HostName>) {
+        let declared = Declared { action: ActionName::new("local").unwrap(), builds: false };
+        let host =
+            |name| Candidate { name, machine: Identities::default(), declared: declared.clone(), protect: false };
+        let hosts = names.map(host).collect();
+        let taking = Taking { hosts, basis: Basis::Held, install_new: false, arm_at_most: 0, loosens: false };
+        store.take(taking, None).await.unwrap();
     }
 
     /// What stays when the store is closed and opened again; its writer ends with the last who can send.
@@ -341,6 +375,9 @@ mod tests {
         let script = Happening::Script(Served { told, builds: true, local: false, token: Some(token) });
         let store = Store::open(directory.path(), LIMITS, 1000).unwrap();
         waited(async {
+            store.happened(&host, ordered("install"), "user 0").await.unwrap();
+            assert_eq!(store.record(&host), Arc::default(), "nothing happens to a host that no generation has");
+            taken(&store, [host.clone()].into_iter()).await;
             store.happened(&host, ordered("install"), "user 0").await.unwrap();
             store.happened(&host, script.clone(), "10.1.0.5").await.unwrap();
             store.happened(&host, script.clone(), "10.1.0.5").await.unwrap();
@@ -366,6 +403,7 @@ mod tests {
             (0..count).map(|number| (name(number), ordered("install"))).collect::<Vec<_>>()
         };
         waited(async {
+            taken(&store, all(100).into_iter().map(|(name, _)| name)).await;
             for _ in 0..5 {
                 store.all_happened(all(100), "").await.unwrap();
             }

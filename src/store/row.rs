@@ -32,7 +32,7 @@ fn text(row: &Row, column: usize) -> Result<String, rusqlite::Error> {
 /// A row of `hosts`; `None` if no host can have its name: somebody else wrote it.
 pub(super) fn record(row: &Row) -> Result<Option<(HostName, Record)>, rusqlite::Error> {
     let order = match (text(row, 1)?.as_str(), ActionName::new(&text(row, 2)?)) {
-        ("action", Some(action)) => Order::Action(action),
+        ("action" | "run", Some(action)) => Order::Action(action),
         ("inventory", Some(action)) => Order::Inventory(action),
         ("done", Some(action)) => Order::Done(action),
         _ => Order::Declared,
@@ -44,6 +44,7 @@ pub(super) fn record(row: &Row) -> Result<Option<(HostName, Record)>, rusqlite::
     };
     let builds = row.get::<_, i64>(16)? != 0;
     let record = Record {
+        may_build: text(row, 1)? == "action",
         order,
         hold,
         state: BootState::named(&text(row, 3)?).unwrap_or_default(),
@@ -68,7 +69,8 @@ pub(super) fn record(row: &Row) -> Result<Option<(HostName, Record)>, rusqlite::
 pub(super) fn put(transaction: &Transaction, host: &HostName, record: &Record) -> Result<(), rusqlite::Error> {
     let (ordered, action) = match &record.order {
         Order::Declared => ("declared", ""),
-        Order::Action(action) => ("action", action.as_str()),
+        Order::Action(action) if record.may_build => ("action", action.as_str()),
+        Order::Action(action) => ("run", action.as_str()),
         Order::Inventory(action) => ("inventory", action.as_str()),
         Order::Done(action) => ("done", action.as_str()),
     };

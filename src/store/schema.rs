@@ -46,7 +46,10 @@ const STEPS: [&str; 2] = [
     alter table hosts add column builds integer not null default 0;     -- whether that action builds
     alter table hosts add column protect integer not null default 0;
     alter table hosts add column success integer not null default 0;    -- when it last reported success
-    update hosts set success = max(last_at, 1) where ordered = 'done';
+    -- `ordered` is also: run (an operator's action that does not build), inventory.
+    update hosts set success = coalesce(
+        (select max(at) from events where host = name and events.state = 'installed'),
+        case ordered when 'done' then max(last_at, 1) else 0 end);
     create table taken (revision text primary key, at integer not null) strict, without rowid;
     insert into taken select value, 0 from settings where name = 'last_good';
     -- A state that was used by a release without identities.

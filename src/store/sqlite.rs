@@ -114,7 +114,7 @@ impl Database {
     }
 
     /// Ends what a copy of a state must not order, and keeps which file this is.
-    pub(super) fn settle_copy(&mut self, steps: &[Step], file: &str, time: Time) -> Result<(), StoreError> {
+    pub(super) fn settle(&mut self, steps: &[Step], is_copy: bool, file: &str, time: Time) -> Result<(), StoreError> {
         let write = |connection: &mut Connection| {
             let transaction = connection.transaction()?;
             for step in steps {
@@ -123,17 +123,28 @@ impl Database {
                     .iter()
                     .try_for_each(|text| tell(&transaction, (&step.host, &step.record), text, "", time))?;
             }
-            transaction.execute("delete from settings where name = 'taken'", [])?;
+            if is_copy {
+                transaction.execute("delete from settings where name = 'taken'", [])?;
+            }
             transaction.execute("replace into settings values ('file', ?1)", params![file])?;
             transaction.commit()
         };
         write(&mut self.connection).map_err(|source| StoreError::Database { path: self.path.clone(), source })
     }
 
+    /// How many events there ever were, also those that are removed.
+    pub(super) fn events_ever(&self) -> Result<i64, StoreError> {
+        let query = "select coalesce((select seq from sqlite_sequence where name = 'events'), 0)";
+        self.connection.query_row(query, [], |row| row.get(0)).map_err(|error| self.fail(error))
+    }
+
     /// Brings all that waits beside the database into its file, so that a copy of the file is a copy of the state.
     pub(super) fn checkpoint(&self) -> Result<(), StoreError> {
-        let done = self.connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()));
-        done.map_err(|error| self.fail(error))
+        let busy = self.connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get::<_, i64>(0));
+        match busy.map_err(|error| self.fail(error))? {
+            0 => Ok(()),
+            _ => Err(StoreError::NotWritten("somebody reads the state".into())),
+        }
     }
 
     /// Writes a copy to a file that is empty or not there.
@@ -253,8 +264,9 @@ fn apply(
     match change {
         Change::Happened(all, client) => {
             for (host, happening) in all {
-                let found = || known.get(host).map(|record| (**record).clone()).unwrap_or_default();
-                let before = written.records.get(host).map_or_else(found, |now| now.clone().unwrap_or_default());
+                // A host that was renamed meanwhile has no record of this name, and gets none by that.
+                let found = || known.get(host).map(|record| (**record).clone());
+                let Some(before) = written.records.get(host).map_or_else(found, Clone::clone) else { continue };
                 let Some(after) = before.after(happening, now.time, now.limits) else { continue };
                 put(transaction, host, &after)?;
                 tell(transaction, (host, &after), &after.last, client, now.time)?;
@@ -277,12 +289,13 @@ fn apply(
                 }
                 written.records.insert(step.host, Some(step.record));
             }
-            if let Some(Revision { id, guards }) = revision {
+            if let Some(Revision { id, guards, commit }) = revision {
                 transaction.execute("insert or ignore into taken values (?1, ?2)", params![id, signed(now.time)])?;
                 written.taken.push(id.clone());
-                for (name, value) in [("taken", Some(id.clone())), ("guards", Some(guards.clone())), ("upgrade", None)]
-                {
-                    set(transaction, name, value, written)?;
+                set(transaction, "taken", Some(id.clone()), written)?;
+                set(transaction, "guards", Some(guards.clone()), written)?;
+                if commit.is_some() {
+                    set(transaction, "last_good", commit.clone(), written)?;
                 }
             }
         }

@@ -1,12 +1,13 @@
 //! The thread that writes: takes what has come in together to the disk, then shows it to readers.
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError};
 
 use tokio::sync::mpsc;
 
 use crate::store::kept::Change;
 use crate::store::sqlite::{Database, Now, Written};
-use crate::store::{Answer, Shared};
+use crate::store::{Answer, Shared, keep_events_ever};
 
 /// How many changes go to the disk together, at most.
 const BATCH: usize = 1024;
@@ -16,7 +17,7 @@ pub(super) fn write(
     database: &mut Database,
     shared: &Shared,
     mut changes: mpsc::Receiver<(Change, Option<Answer>)>,
-    mut events: u32,
+    (mut events, directory): (u32, &Path),
 ) {
     let mut is_behind = true;
     while let Some(first) = changes.blocking_recv() {
@@ -46,6 +47,7 @@ pub(super) fn write(
         };
         let result = match written {
             Ok(written) => {
+                keep_events_ever(directory, database);
                 show(shared, written);
                 Ok(())
             }

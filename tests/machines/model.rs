@@ -283,6 +283,7 @@ impl World {
         let host = HostName::new(name).unwrap();
         let record = self.disk.records.get(&host).map(|record| (**record).clone()).unwrap_or_default();
         let Some(after) = record.after(happening, self.now, LIMITS) else { return false };
+        assert!(self.disk.records.contains_key(&host), "each host of what is served has a record");
         self.disk.records.insert(host, Arc::new(after));
         true
     }
@@ -305,7 +306,9 @@ impl World {
             }
             _ => {
                 let word = self.chance.one(&ACTIONS).unwrap();
-                (Happening::Ordered { action: ActionName::new(word).unwrap(), by }, self::declared(word).builds)
+                let Declared { action, builds } = self::declared(word);
+                let machine = self.record(&name).machine;
+                (Happening::Ordered { action, builds, machine, by }, builds)
             }
         };
         self.log.push(format!("{}: {name}: {happening:?}", self.step));
@@ -374,9 +377,8 @@ impl World {
         let Some((token, _)) = self.machines[number].building.take() else { return };
         let owner = self.disk.records.iter().find(|(_, record)| record.token.is_some_and(|own| own.is(&token)));
         let Some(name) = owner.map(|(name, _)| name.to_string()) else { return };
-        let Some(declared) = self.declared(&name) else { return };
         self.log.push(format!("{}: machine {number} reports success as {name}", self.step));
-        if self.happens(&name, &Happening::Success { declared: declared.action, token }) {
+        if self.happens(&name, &Happening::Success(token)) {
             self.machines[number].installed = Some(self.step);
         }
     }

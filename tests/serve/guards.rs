@@ -4,7 +4,7 @@ use crate::lab::{C0, DISK, OPERATOR, STRANGER, Server, Site};
 use crate::wire::Answer;
 
 /// Whose token is `another token`.
-const EVE: &str = "eve = \"sha256:ca5ed7c53b2a45df2f07cb4b3c9bd11ec6ab9af1bd5b1e4b08b1f1d2d3e9e7a5\"";
+const EVE: &str = "eve = \"sha256:183411858409390d8bb291f8dc8bfb33176580b7ca727a73f510f745e8c5cc7f\"";
 
 fn with_token(server: &Server, token: &str, method: &str, path: &str) -> Answer {
     server.ask(STRANGER, method, path, &format!("Authorization: Bearer {token}\r\n"), b"")
@@ -79,19 +79,44 @@ fn a_new_operator_waits_and_one_that_is_taken_out_is_out_at_once() {
     server.order("/api/v1/refresh", "");
     assert_eq!(with_token(&server, OPERATOR, "GET", "/api/v1/hosts").status, 401);
     assert!(pending(&server).contains("eve"));
+    assert_eq!(with_token(&server, "another token", "GET", "/api/v1/hosts").status, 401);
+    assert!(server.kgen(&["revision", "accept"]).status.success());
+    assert_eq!(with_token(&server, "another token", "GET", "/api/v1/hosts").status, 200);
+}
+
+#[test]
+fn a_section_that_is_taken_out_loosens_nothing() {
+    let site = Site::in_git();
+    site.serve("brake = \"enforce\"\narm_at_most = 1");
+    site.commit("tight");
+    let server = Server::of_git(&site);
+    let text = std::fs::read_to_string(site.inventory()).unwrap();
+    crate::support::write(&site.inventory(), text.split("[serve]").next().unwrap());
+    site.commit("without [serve]");
+    server.order("/api/v1/refresh", "");
+    for word in ["brake = \\\"warn\\\"", "arm_at_most", "report = false"] {
+        assert!(pending(&server).contains(word), "{word}: {}", pending(&server));
+    }
+    assert!(server.get(C0.1, "/ks/c0.ks").text().contains("kgen_report success"));
 }
 
 #[test]
 fn a_flag_wins_over_what_was_before_and_what_a_commit_says() {
     let site = Site::in_git();
-    let flags = ["--token-to", "network", "--arm-at-most", "0", "--install-new", "false"];
+    site.edit("[site]\n", "[site]\ninstall_new = true\n");
+    site.commit("new machines install, but for the flag");
+    let flags = ["--token-to", "network", "--arm-at-most", "0", "--install-new", "false", "--brake", "enforce"];
     let server = Server::with(&site, &site.url(), &flags).unwrap_or_else(|(_, said)| panic!("{said}"));
     assert_eq!(server.get(STRANGER, C0.2).status, 200);
     assert!(server.kgen(&["boot", "disk", "install"]).status.success());
     let (_, token) = server.script(DISK);
     assert_eq!(server.post(DISK.1, &format!("/ks/disk/success?token={token}"), b"").status, 200);
     site.edit("boot = \"local\"", "boot = \"again\"");
-    site.commit("one installed machine");
+    let text = std::fs::read_to_string(site.inventory()).unwrap();
+    let new = "\n[hosts.new]\nappliance = \"compute\"\nboot = \"install\"\ninterfaces = [{ name = \"eth0\", network = \"lab\", \
+               address = \"52:54:00:00:09:09\", ip = \"127.9.9.9\" }]\n";
+    crate::support::write(&site.inventory(), text + new);
+    site.commit("one installed machine, and a new one");
     server.order("/api/v1/refresh", "");
-    assert_eq!(server.state("disk"), "waiting");
+    assert_eq!((server.state("disk"), server.state("new")), ("waiting".into(), "waiting".into()));
 }

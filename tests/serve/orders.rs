@@ -323,12 +323,117 @@ fn a_protected_host_needs_a_word_more() {
     site.commit("not protected, and installs");
     server.order("/api/v1/refresh", "");
     assert!(boots_locally(&server, DISK) && server.host("disk")["protect"] == true, "{}", server.host("disk"));
-    assert!(server.generations()["pending"][0].as_str().unwrap().contains("`protect` of disk"));
+    assert_eq!(server.generations()["pending"][0], "disk without `protect`");
     assert!(server.kgen(&["boot", "disk", "local"]).status.success(), "the way to safety is free");
     assert!(server.kgen(&["boot", "disk", "install", "--protected"]).status.success());
     assert!(!boots_locally(&server, DISK));
     assert!(server.kgen(&["revision", "accept"]).status.success());
     assert_eq!(server.host("disk")["protect"], false);
+}
+
+#[test]
+fn an_action_that_comes_to_build_is_not_what_was_ordered() {
+    let site = Site::in_git();
+    let server = Server::of_git(&site);
+    install(&server, C0);
+    assert!(server.kgen(&["boot", "c0", "rescue"]).status.success());
+    let evil = "[boot.rescue]\narguments = \"inst.ks={{ kickstart }}\"\n\n[appliances.compute]";
+    site.edit("[appliances.compute]", evil);
+    let evil = site.commit("rescue installs");
+    server.order("/api/v1/refresh", "");
+    assert!(boots_locally(&server, C0), "{}", server.host("c0"));
+    assert_eq!(server.get(C0.1, "/ks/c0.ks").status, 403);
+    server.order("/api/v1/pins", &json!({ "target": "c0", "revision": evil }).to_string());
+    assert!(boots_locally(&server, C0));
+    // `local` is what machines do that are to be left alone.
+    site.edit("[boot.rescue]\n", "[boot.local]\nkind = \"kernel\"\nkernel = \"vmlinuz\"\n");
+    site.commit("local installs");
+    let refused = server.operator("POST", "/api/v1/refresh", "");
+    assert!(refused.status == 409 && refused.text().contains("`local`"), "{refused:?}");
+    // However a template writes the URL.
+    site.git(&["reset", "--quiet", "--hard", "HEAD~2"]);
+    let tls = "[boot.tls]\nkernel = \"vmlinuz\"\narguments = 'inst.ks={{ kickstart | replace(\"http://\", \"https://\") }}'\n\n\
+               [appliances.compute]";
+    site.edit("[appliances.compute]", tls);
+    site.commit("an action of the site");
+    server.order("/api/v1/refresh", "");
+    let shown = said(&server.kgen(&["boot", "c0", "tls", "--dry-run"]));
+    assert!(shown.contains("1 is installed and would be wiped"), "{shown}");
+}
+
+#[test]
+fn a_success_counts_wherever_what_is_served_is() {
+    let site = Site::in_git();
+    let first = site.git(&["rev-parse", "HEAD"]);
+    more(&site, 1, "local");
+    site.commit("one more");
+    let server = Server::of_git(&site);
+    let new = machine(0);
+    assert!(server.kgen(&["boot", "n0", "install"]).status.success());
+    let (_, token) = server.script(as_host(&new));
+    server.order("/api/v1/rollback", &json!({ "to": first }).to_string());
+    assert_eq!(server.post(&new.1, &format!("/ks/n0/success?token={token}"), b"").status, 200, "it is not served now");
+    server.order("/api/v1/follow", "");
+    assert!(boots_locally(&server, as_host(&new)), "{}", server.host("n0"));
+    // And if another has its old name by now.
+    let (_, token) = server.script(C1);
+    site.edit("[hosts.c1]", "[hosts.second]");
+    site.commit("renamed");
+    server.order("/api/v1/refresh", "");
+    let text = std::fs::read_to_string(site.inventory()).unwrap();
+    let entry = "\n[hosts.c1]\nappliance = \"compute\"\ninterfaces = [{ name = \"eth0\", network = \"lab\", address = \
+                 \"52:54:00:00:09:09\", ip = \"127.9.9.9\" }]\n";
+    crate::support::write(&site.inventory(), text + entry);
+    site.commit("another c1");
+    server.order("/api/v1/refresh", "");
+    assert_eq!(server.post(C1.1, &format!("/ks/c1/success?token={token}"), b"").status, 200);
+    assert_eq!(server.host("second")["next"], "local");
+}
+
+#[test]
+fn a_machine_without_a_token_goes_on_under_the_name_that_it_knows() {
+    let site = Site::in_git();
+    let server = Server::of_git(&site);
+    assert_eq!(server.get(C0.1, "/ks/c0.ks").status, 200);
+    site.edit("[hosts.c0]", "[hosts.first]");
+    site.commit("renamed");
+    server.order("/api/v1/refresh", "");
+    assert_eq!(server.get(C0.1, "/ks/c0.ks").status, 200);
+    let token = server.post(C0.1, "/ks/c0/token", b"").text().trim().to_owned();
+    assert_eq!(server.post(C0.1, &format!("/ks/c0/success?token={token}"), b"").status, 200);
+    assert_eq!(server.host("first")["next"], "local");
+    assert_eq!(server.get(C1.1, "/ks/c0.ks").status, 403, "its own address only");
+}
+
+#[test]
+fn hosts_that_are_made_up_make_no_room_for_a_commit() {
+    let site = Site::in_git();
+    more(&site, 6, "local");
+    site.serve("arm_at_most = \"1%\"");
+    site.commit("six more");
+    let server = Server::of_git(&site);
+    (0..6).for_each(|number| install(&server, as_host(&machine(number))));
+    let text = std::fs::read_to_string(site.inventory()).unwrap();
+    let fakes = "\n[ranges.fake]\nname = \"f{rank}\"\nappliance = \"compute\"\nrack = 9\nrank = \"0-999\"\n";
+    crate::support::write(&site.inventory(), text + fakes);
+    site.commit("a thousand that nobody has");
+    server.order("/api/v1/refresh", "");
+    let text = std::fs::read_to_string(site.inventory()).unwrap().replace("boot = \"local\"", "boot = \"again\"");
+    crate::support::write(&site.inventory(), text);
+    site.commit("and all of the others at once");
+    server.order("/api/v1/refresh", "");
+    assert!((0..6).all(|number| boots_locally(&server, as_host(&machine(number)))));
+}
+
+#[test]
+fn hosts_are_named_as_they_are_shown() {
+    let server = Server::start(&Site::new());
+    assert!(server.kgen(&["boot", "c[0-1]", "rescue"]).status.success());
+    assert_eq!(
+        (server.host("c0")["next"].as_str(), server.host("c1")["next"].as_str()),
+        (Some("rescue"), Some("rescue"))
+    );
+    assert!(said(&server.kgen(&["boot", "c[0-2]", "rescue"])).contains("there is no host `c2`"));
 }
 
 #[test]

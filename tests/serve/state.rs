@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::Output;
-use std::time::Duration;
 
 use crate::lab::{C0, C1, DISK, Server, Site, until};
 use crate::support::{kgen, root};
@@ -67,6 +66,17 @@ fn a_copy_of_the_file_is_a_copy_of_the_state_and_orders_nothing() {
         std::fs::copy(site.state().join("state.sqlite"), &copy).unwrap();
         knows(&copy, "disk")
     });
+    // What happens after it: over the file that is there, or in its place.
+    let (_, token) = server.script(DISK);
+    assert_eq!(server.post(DISK.1, &format!("/ks/disk/success?token={token}"), b"").status, 200);
+    server.kill();
+    std::fs::copy(&copy, site.state().join("state.sqlite")).unwrap();
+    for name in ["state.sqlite-wal", "state.sqlite-shm"] {
+        let _ = std::fs::remove_file(site.state().join(name));
+    }
+    let mut server = Server::of_git(&site);
+    server.tells("the state is a copy");
+    nobody_is_armed(&server);
     server.kill();
     remove_state(&site);
     std::fs::copy(&copy, site.state().join("state.sqlite")).unwrap();
@@ -125,7 +135,10 @@ fn what_is_no_state_is_not_put_back() {
     let cut = site.path("cut.sqlite");
     std::fs::write(&cut, &before[..before.len() / 2]).unwrap();
     let text = site.path("site/cluster.toml");
-    for file in [&other, &cut, &text, &site.path("nothing"), &site.path("site")] {
+    let similar = site.path("similar.sqlite");
+    let tables = "create table hosts (x); create table events (x); create table settings (x)";
+    rusqlite::Connection::open(&similar).unwrap().execute_batch(tables).unwrap();
+    for file in [&other, &cut, &text, &similar, &site.path("nothing"), &site.path("site")] {
         let refused = state(&site, &["restore", file.to_str().unwrap()]);
         assert_eq!(refused.status.code(), Some(3), "{}: {refused:?}", file.display());
         assert_eq!(std::fs::read(site.state().join("state.sqlite")).unwrap(), before, "{}", file.display());
@@ -138,7 +151,53 @@ fn what_is_no_state_is_not_put_back() {
         );
     }
     assert_eq!(state(&site, &["backup", site.path("site").to_str().unwrap()]).status.code(), Some(3));
-    assert_eq!(state(&site, &["backup", "/nowhere/at/all"]).status.code(), Some(3));
+    for place in ["/nowhere/at/all", "state.sqlite", "lock"] {
+        let place = site.state().join(place);
+        assert_eq!(state(&site, &["backup", place.to_str().unwrap()]).status.code(), Some(3), "{}", place.display());
+    }
+    // A name that SQLite reads as something else is a name.
+    let mut command = kgen();
+    command.args(["state", "backup", "file:foo?mode=memory", "--state"]).arg(site.state()).current_dir(site.path(""));
+    assert!(command.output().unwrap().status.success() && knows(&site.path("file:foo?mode=memory"), "c0"));
+}
+
+#[test]
+fn a_damaged_state_is_put_aside_for_a_copy() {
+    let (site, server) = installed();
+    let file = site.path("backup");
+    assert!(state(&site, &["backup", file.to_str().unwrap()]).status.success());
+    assert_eq!(server.stop(), Some(0));
+    std::fs::write(site.state().join("state.sqlite"), "somebody's letter, long enough to be no database at all")
+        .unwrap();
+    assert!(Server::with(&site, &site.url(), &[]).is_err());
+    assert!(state(&site, &["restore", file.to_str().unwrap()]).status.success());
+    assert!(std::fs::read(site.state().join("replaced-1.sqlite")).unwrap().starts_with(b"somebody"));
+    let server = Server::of_git(&site);
+    nobody_is_armed(&server);
+    assert_eq!(server.host("c0")["order"], "done");
+}
+
+#[test]
+fn what_stands_in_for_a_broken_revision_is_not_compared_with_the_next() {
+    let site = Site::in_git();
+    let first = site.git(&["rev-parse", "HEAD"]);
+    let server = Server::of_git(&site);
+    site.edit("boot = \"local\"", "boot = \"install\"");
+    site.commit("disk installs");
+    server.order("/api/v1/refresh", "");
+    let (_, token) = server.script(DISK);
+    assert_eq!(server.post(DISK.1, &format!("/ks/disk/success?token={token}"), b"").status, 200);
+    server.order("/api/v1/rollback", &format!("{{\"to\": \"{first}\"}}"));
+    site.edit("[site]\n", "[site]\nnonsense = 1\n");
+    site.commit("broken");
+    assert_ne!(server.operator("POST", "/api/v1/follow", "").status, 200);
+    assert!(!server.kgen(&["revision", "accept"]).status.success(), "it is not what was taken");
+    assert_eq!(server.stop(), Some(0));
+    let server = Server::of_git(&site);
+    site.edit("nonsense = 1\n", "");
+    site.commit("mended");
+    server.order("/api/v1/refresh", "");
+    assert!(!server.script(DISK).0.contains("inst.ks"), "{}", server.host("disk"));
 }
 
 /// What the first release kept, and served, is in `tests/upgrade/state.sql`: `c0` was installed by it, `disk` ordered to
@@ -176,6 +235,5 @@ fn a_state_of_the_first_release_arms_nobody_and_loses_nothing() {
     let server = Server::of_git(&site);
     assert_eq!(server.host("c1")["next"], "local");
     assert_eq!(server.state("sick"), "waiting");
-    until("the state is settled", || server.generations()["pending"] == serde_json::json!([]));
-    std::thread::sleep(Duration::from_millis(1));
+    assert_eq!(server.generations()["pending"], serde_json::json!([]));
 }
