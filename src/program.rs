@@ -227,6 +227,7 @@ mod tests {
         Program::new("sh", time, output).args(["-c", script]).env("who", "me").input("text\n").run()
     }
 
+    static STOP: AtomicBool = AtomicBool::new(true);
     const LONG: Duration = Duration::from_secs(20);
 
     #[test]
@@ -243,7 +244,6 @@ mod tests {
         // Who closes its output and goes on is not waited for either.
         assert!(matches!(sh("exec >&- 2>&-; exec sleep 100", moment, 100), Err(ProgramError::TooLong(_))));
         assert!(matches!(sh("exec yes", LONG, 100), Err(ProgramError::TooMuch(100))));
-        static STOP: AtomicBool = AtomicBool::new(true);
         let stopped = Program::new("sleep", LONG, 10).arg("100").until(&STOP).run();
         assert!(matches!(stopped, Err(ProgramError::Stopped)));
         assert!(matches!(Program::new("no-such-program", LONG, 10).run(), Err(ProgramError::NotStarted(_))));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::program::{Program, ProgramError};
 
 /// How long a reader may take for one file.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
+const TIME_LIMIT: Duration = Duration::from_mins(1);
 /// The most that a reader may say, in bytes.
 const MOST_SAID: u64 = 4 << 20;
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::inventory::address::colons;
+use crate::inventory::address::{HardwareAddress, colons};
 use crate::inventory::{Host, Interface};
 
 /// UUIDs that mainboards show whose maker did not set one; they identify nobody.
@@ -48,7 +48,7 @@ impl Identities {
             let hardware = octets.as_ref().filter(|address| address.octets().iter().any(|octet| *octet != 0));
             all.extend(hardware.map(|address| Arc::from(address.to_string())));
             // An InfiniBand port may be declared by the client identifier that is made of its GUID.
-            let ids = port.address.iter().flat_map(|address| address.client_ids());
+            let ids = port.address.iter().flat_map(HardwareAddress::client_ids);
             all.extend(ids.map(|id| Arc::from(format!("client:{}", colons(&id)))));
             all.extend(port.client_id.as_ref().map(|id| Arc::from(format!("client:{}", colons(id)))));
         }

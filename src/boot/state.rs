@@ -242,7 +242,7 @@ impl Record {
         let last = text.to_owned();
         // What has ended does not begin again: it would open the kickstart.
         let expires = if now > self.expires { self.expires } else { self.expires.max(now + limits.token) };
-        Record { last, expires, ..self.moved(BootState::Installing, now) }
+        Record { expires, last, ..self.moved(BootState::Installing, now) }
     }
 }
 

@@ -28,8 +28,8 @@ pub fn run(session: &mut Session, arguments: &Check) -> Result<(), Failure> {
         lint::lint(&generation, &mut session.diagnostics);
     }
     session.stop_on_errors()?;
+    session.print(&against)?;
     if session.format == Format::Text {
-        session.print(&against)?;
         let (hosts, modules) = (generation.inventory.hosts.len(), generation.description.modules.len());
         let variants = generation.variants.len();
         let counts =

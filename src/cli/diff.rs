@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::json;
 
 use crate::assemble::{Assembled, assemble_shown};
 use crate::cli::args::printed::Format;
@@ -105,7 +106,7 @@ fn installed(remote: &Remote) -> Result<BTreeSet<String>, Failure> {
     Ok(installed.filter_map(|host| host["name"].as_str().map(str::to_owned)).collect())
 }
 
-/// `kgen check --against`: what the site means for orders after another revision, in lines.
+/// `kgen check --against`: what the site means for orders after another revision, in lines or as a line of JSON.
 pub fn against(session: &mut Session, arguments: &Check) -> Result<String, Failure> {
     let given = arguments.against.clone();
     #[cfg(feature = "serve")]
@@ -122,7 +123,13 @@ pub fn against(session: &mut Session, arguments: &Check) -> Result<String, Failu
     // What is wrong with the files themselves is told by the check.
     let faulty = tell_faults(session, &from, before);
     match (old?, new?) {
-        (Some(old), Some(new)) if !faulty => Ok(lines(&orders(&old, &new), installed.as_ref())),
+        (Some(old), Some(new)) if !faulty => {
+            let orders = orders(&old, &new);
+            Ok(match session.format {
+                Format::Text => lines(&orders, installed.as_ref()),
+                Format::Json => format!("{}\n", json!({ "orders": orders })),
+            })
+        }
         _ => Err(Failure::Faults),
     }
 }

@@ -25,8 +25,8 @@ pub fn pages(directory: &Path) -> Result<(), Failure> {
 
 fn all_pages(command: &clap::Command, name: &str, output: &Output) -> Result<(), Failure> {
     page(command, name, output)?;
-    let inner = command.get_subcommands().filter(|inner| inner.get_name() != "help");
-    inner.map(|inner| all_pages(inner, &format!("{name}-{}", inner.get_name()), output)).collect()
+    let mut inner = command.get_subcommands().filter(|inner| inner.get_name() != "help");
+    inner.try_for_each(|inner| all_pages(inner, &format!("{name}-{}", inner.get_name()), output))
 }
 
 fn page(command: &clap::Command, name: &str, output: &Output) -> Result<(), Failure> {

@@ -42,7 +42,7 @@ pub struct Action {
     pub from: ActionName,
     /// What they are to do.
     pub to: ActionName,
-    /// Whether that installs them.
+    /// Whether that installs them: not if the machine is another one.
     pub builds: bool,
     /// Names now.
     pub hosts: Vec<HostName>,
@@ -73,6 +73,7 @@ pub fn orders(old: &Assembled, new: &Assembled) -> Orders {
     let mut found = Orders::default();
     let mut actions: BTreeMap<(ActionName, ActionName, bool), Names> = BTreeMap::new();
     for (host, machine) in hosts.iter().zip(matched(&records, &hosts)) {
+        let is_replaced = matches!(machine, Match::Replaced);
         let was = match machine {
             Match::Kept => host.name.clone(),
             Match::Moved(from) => {
@@ -94,7 +95,8 @@ pub fn orders(old: &Assembled, new: &Assembled) -> Orders {
         };
         let Some(then) = records.get(&was).and_then(|record| record.declared.as_ref()) else { continue };
         if *then != host.declared {
-            let key = (then.action.clone(), host.declared.action.clone(), host.declared.builds);
+            let builds = host.declared.builds && !is_replaced;
+            let key = (then.action.clone(), host.declared.action.clone(), builds);
             let (hosts, were) = actions.entry(key).or_default();
             hosts.push(host.name.clone());
             were.push(was);
@@ -141,43 +143,37 @@ pub fn lines(orders: &Orders, installed: Option<&BTreeSet<String>>) -> String {
         let count = plural(action.hosts.len(), "host");
         let _ = writeln!(text, "boot of {count}: {} to {}: {}", action.from, action.to, folded(&action.hosts));
     }
-    let builds = || {
-        orders.actions.iter().filter(|action| action.builds).flat_map(|action| action.hosts.iter().zip(&action.were))
-    };
-    let (there, count) = (builds(), builds().count());
-    match installed {
-        Some(installed) => {
-            let hosts: Vec<&HostName> =
-                there.filter(|(_, was)| installed.contains(was.as_str())).map(|(host, _)| host).collect();
-            if !hosts.is_empty() {
-                let _ = writeln!(
-                    text,
-                    "{} would install: {}",
-                    plural(hosts.len(), "installed host"),
-                    folded(hosts.iter().copied())
-                );
-            }
-            if count > hosts.len() {
-                let others = plural(count - hosts.len(), "host");
-                let _ = writeln!(text, "{others} that never reported success would install");
-            }
-        }
-        None if count > 0 => {
-            let hosts = folded(there.map(|(host, _)| host));
-            let _ = writeln!(
-                text,
-                "{} would install, also if installed (--served asks the server): {hosts}",
-                plural(count, "host")
-            );
-        }
-        None => {}
-    }
+    text.push_str(&who_installs(orders, installed));
     if !orders.new.is_empty() {
         let count = plural(orders.new.len(), "new host");
         let _ = writeln!(text, "{count} would wait, or install with `install_new`: {}", folded(&orders.new));
     }
     for loose in &orders.loosens {
         let _ = writeln!(text, "loosens what guards against commits, until `kgen revision accept`: {loose}");
+    }
+    text
+}
+
+/// Who would be told to install; a bound or a protection may still keep them from it.
+fn who_installs(orders: &Orders, installed: Option<&BTreeSet<String>>) -> String {
+    let ordered = orders.actions.iter().filter(|action| action.builds);
+    let all: Vec<(&HostName, &HostName)> = ordered.flat_map(|action| action.hosts.iter().zip(&action.were)).collect();
+    let Some(installed) = installed.filter(|_| !all.is_empty()) else {
+        let count = plural(all.len(), "host");
+        let hosts = folded(all.iter().map(|(host, _)| *host));
+        let line = format!("{count} would install, also if installed (--served asks the server): {hosts}\n");
+        return if all.is_empty() { String::new() } else { line };
+    };
+    let there: Vec<&HostName> =
+        all.iter().filter(|(_, was)| installed.contains(was.as_str())).map(|(host, _)| *host).collect();
+    let mut text = String::new();
+    if !there.is_empty() {
+        let hosts = folded(there.iter().copied());
+        let _ = writeln!(text, "{} would install: {hosts}", plural(there.len(), "installed host"));
+    }
+    if all.len() > there.len() {
+        let others = plural(all.len() - there.len(), "host");
+        let _ = writeln!(text, "{others} that never reported success would install");
     }
     text
 }

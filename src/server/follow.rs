@@ -276,10 +276,10 @@ impl Follower {
         self.serving.serve.store(Arc::new(serve));
         self.change(|next| next.pending = pending);
         // Kickstarts that reported because the generation before said so are made again without it.
-        if current.assembled.declares_report != current.generation().inventory.reports() {
-            if let Err(fault) = self.look(true).await {
-                tracing::error!("accepted, but kickstarts report until they are made again: {fault}");
-            }
+        if current.assembled.declares_report != current.generation().inventory.reports()
+            && let Err(fault) = self.look(true).await
+        {
+            tracing::error!("accepted, but kickstarts report until they are made again: {fault}");
         }
         let count = snapshot.pending.len();
         tracing::warn!(generation = current.id(), "accepted: {}", snapshot.pending.join("; "));

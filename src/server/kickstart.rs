@@ -60,7 +60,7 @@ pub async fn give(serving: &Serving, request: &Request, whose: Whose<'_>, what: 
         if let Err(reason) = allowed(serving, request, (current, served), host, (&entry, &record, what)) {
             return serving.refuse(request, host.name.as_str(), reason);
         }
-        let told = Told { action: entry.action.clone(), declared };
+        let told = Told { action: record.next(&declared), declared };
         let happening = Happening::Kickstart { builds: what == What::Kickstart, told: told.clone() };
         // Most of what is asked for in a storm was asked for before.
         let is_news =

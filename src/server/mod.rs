@@ -211,6 +211,7 @@ async fn run(options: Options, front: &tokio::runtime::Handle) -> Result<(), Sto
     if tokio::time::timeout(DRAIN, last.recv()).await.is_err() {
         tracing::warn!("some requests took too long and were broken off");
     }
+    serving.store.close().await;
     Ok(())
 }
 

@@ -85,7 +85,9 @@ async fn of_host(
         let entry = entry.with_token(&"0".repeat(32));
         return Answer::whole(kind::TEXT, loader.script(host.name.as_str(), &entry)).private();
     }
-    match seen(serving, request, (served, host), (&entry, way)).await {
+    let declared = served.declared(host);
+    let told = Told { action: record.next(&declared), declared };
+    match seen(serving, request, host, (&entry, way, told)).await {
         Ok((record, entry)) => {
             let token = record.token.map(|token| token.reveal()).unwrap_or_default();
             let script = loader.script(host.name.as_str(), &entry.with_token(&token));
@@ -102,12 +104,11 @@ async fn of_host(
 async fn seen(
     serving: &Serving,
     request: &Request,
-    (served, host): (&crate::server::snapshot::Served, &Host),
-    (entry, way): (&BootEntry, Way),
+    host: &Host,
+    (entry, way, told): (&BootEntry, Way, Told),
 ) -> Result<(std::sync::Arc<Record>, BootEntry), String> {
     let builds = entry.has_token() && way == Way::Kernel;
     let token = if entry.has_token() { Some(new_token()?) } else { None };
-    let told = Told { action: entry.action.clone(), declared: served.declared(host) };
     let given = Given { told: told.clone(), builds, local: way == Way::Local, token };
     let happened = serving.store.happened(&host.name, Happening::Script(given), &request.client.shown()).await;
     let after = serving.store.record(&host.name);

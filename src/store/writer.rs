@@ -30,6 +30,7 @@ pub(super) fn write(
         if batch.iter().all(|(change, _)| matches!(change, Change::Idle)) {
             // A copy of the file alone is then a copy of the state. Readers may be in the way: next time.
             is_behind = is_behind && database.checkpoint().is_err();
+            batch.into_iter().filter_map(|(_, answer)| answer).for_each(|answer| drop(answer.send(Ok(()))));
             continue;
         }
         is_behind = true;

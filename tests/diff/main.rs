@@ -358,6 +358,6 @@ fn what_a_commit_means_for_orders_is_said_first() {
     put(&loose);
     let said = site.diff(&[]).1;
     assert!(said.contains("1 new host would wait, or install with `install_new`: new\n"), "{said}");
-    assert!(said.contains("loosens a guard: `install_new = true` is not in force: it is false"), "{said}");
+    assert!(said.contains("loosens what guards against commits, until `kgen revision accept`: `install_new = true` in the place of false"), "{said}");
     assert_eq!(site.json(&[])["orders"]["new"], serde_json::json!(["new"]));
 }

@@ -242,6 +242,7 @@ pub const DOORS: &[(&str, &[(&str, &str)])] = &[
         "serde_json",
         &[
             ("cli::compile", "the summary"),
+            ("cli::diff", "what a revision means for orders"),
             ("cli::operate", "orders, and what a server answers"),
             ("cli::profile", "reads the file of --attributes"),
             ("cli::remote", "orders, and what a server answers"),

@@ -178,7 +178,10 @@ fn a_token_that_has_ended_opens_nothing() {
     server.tells("expired-token");
     // What the machine reports of this build counts all the same: it may be the clock of the server that was set.
     assert_eq!(server.post(C0.1, &format!("/ks/c0/progress?token={token}"), b"x").status, 200);
-    assert!(is_kickstart(&server.get(STRANGER, &ks("c0", &token)), "c0"), "and it goes on");
+    assert!(is_refused(&server.get(STRANGER, &ks("c0", &token))), "but its kickstart stays closed");
+    let (_, next) = server.script(C0);
+    assert_ne!(next, token);
+    assert!(is_kickstart(&server.get(STRANGER, &ks("c0", &next)), "c0"));
 }
 
 #[test]

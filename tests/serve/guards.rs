@@ -29,7 +29,7 @@ fn a_commit_loosens_nothing_until_an_operator_at_the_socket_accepts_it() {
     }
     server.tells("kgen revision accept");
     let status = String::from_utf8(server.kgen(&["status"]).stdout).unwrap();
-    assert!(status.contains("`kgen revision accept` puts it into force"), "{status}");
+    assert!(status.contains("not in force until `kgen revision accept`: `report = false`"), "{status}");
     assert!(server.get(STRANGER, "/").text().contains("kgen revision accept"));
     // None of it counts: not for strangers, nor after a start.
     let is_tight = |server: &Server| {

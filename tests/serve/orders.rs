@@ -351,6 +351,7 @@ fn an_action_that_comes_to_build_is_not_what_was_ordered() {
     let refused = server.operator("POST", "/api/v1/refresh", "");
     assert!(refused.status == 409 && refused.text().contains("`local`"), "{refused:?}");
     // However a template writes the URL.
+    assert!(server.kgen(&["unpin", "c0"]).status.success());
     site.git(&["reset", "--quiet", "--hard", "HEAD~2"]);
     let tls = "[boot.tls]\nkernel = \"vmlinuz\"\narguments = 'inst.ks={{ kickstart | replace(\"http://\", \"https://\") }}'\n\n\
                [appliances.compute]";

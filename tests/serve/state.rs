@@ -167,8 +167,7 @@ fn a_damaged_state_is_put_aside_for_a_copy() {
     let file = site.path("backup");
     assert!(state(&site, &["backup", file.to_str().unwrap()]).status.success());
     assert_eq!(server.stop(), Some(0));
-    std::fs::write(site.state().join("state.sqlite"), "somebody's letter, long enough to be no database at all")
-        .unwrap();
+    std::fs::write(site.state().join("state.sqlite"), "somebody's letter, which is no database; ".repeat(20)).unwrap();
     assert!(Server::with(&site, &site.url(), &[]).is_err());
     assert!(state(&site, &["restore", file.to_str().unwrap()]).status.success());
     assert!(std::fs::read(site.state().join("replaced-1.sqlite")).unwrap().starts_with(b"somebody"));
