@@ -11,7 +11,10 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::boot::fill::{Boot, fault};
-use crate::boot::{BootEntry, Handing, OVERLAY_INITRD, Start, is_diskless, keys};
+use crate::boot::happening::Declared;
+use crate::boot::machine::Identities;
+use crate::boot::matching::Candidate;
+use crate::boot::{BootEntry, Handing, OVERLAY_INITRD, Start, builds, is_diskless, keys};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::emit::lines::Lines;
 use crate::emit::{dhcpd, diskless, dnsmasq, groups, grub, hosts, ipxe, kea, pxelinux, template, zones};
@@ -365,6 +368,22 @@ fn loaders(inventory: &Inventory) -> Vec<(&'static str, String, Option<Span>)> {
         }
     }
     loaders
+}
+
+/// The boot action that an inventory names for a host; without a plan nothing builds.
+pub fn declared(inventory: &Inventory, plan: Option<&BootPlan>, host: &Host) -> Declared {
+    let entry = plan.and_then(|plan| plan.entry(host));
+    Declared { action: host.boot.clone(), builds: entry.is_some_and(|entry| builds(inventory, host, entry)) }
+}
+
+/// A host as the records of machines are compared with it.
+pub fn candidate(inventory: &Inventory, plan: Option<&BootPlan>, host: &Host) -> Candidate {
+    Candidate {
+        name: host.name.clone(),
+        machine: Identities::of(host),
+        declared: declared(inventory, plan, host),
+        protect: host.protect,
+    }
 }
 
 /// The kickstart of a host, and whether it holds a secret; `None` where it is faulty.

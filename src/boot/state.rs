@@ -176,13 +176,20 @@ impl Record {
 
     fn released(&self, declared: &Declared, by: &str, now: Time) -> Record {
         let last = format!("{by} left it to the inventory");
-        let free =
-            Record { last, token: None, expires: 0, attempts: 0, since: now, ..self.moved(BootState::Idle, now) };
+        let free = Record {
+            hold: Hold::Free,
+            last,
+            token: None,
+            expires: 0,
+            attempts: 0,
+            since: now,
+            ..self.moved(BootState::Idle, now)
+        };
         free.without_order(declared, "the inventory's action was not ordered again")
     }
 
     /// The same without an order: what does not build is done, a machine that is installed stays so, and any other
-    /// waits.
+    /// waits. A doubt is only a person's to end.
     #[must_use]
     pub(super) fn without_order(&self, declared: &Declared, why: &str) -> Record {
         let (order, hold) = match (declared.builds, self.success) {
@@ -190,6 +197,7 @@ impl Record {
             (true, Some(_)) => (Order::Done(declared.action.clone()), Hold::Free),
             (true, None) => (Order::Declared, Hold::Waiting(why.to_owned())),
         };
+        let hold = if matches!(self.hold, Hold::Doubtful(_)) { self.hold.clone() } else { hold };
         Record { order, hold, ..self.clone() }
     }
 

@@ -78,7 +78,7 @@ pub struct Taking {
     pub loosens: bool,
 }
 
-/// What becomes of the record of one machine.
+/// How the record of one machine changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The name that the record had, if it is another now.
@@ -87,11 +87,11 @@ pub struct Step {
     pub host: HostName,
     /// The record from now on.
     pub record: Record,
-    /// What is told of it: sentences for the list of events, in order.
+    /// The events that it causes: sentences, in order.
     pub events: Vec<String>,
 }
 
-/// What becomes of all records; without those that stay as they are.
+/// How the records change; without those that stay as they are.
 pub fn take(records: &Records, taking: &Taking, now: Time) -> Vec<Step> {
     let matches = matched(records, &taking.hosts);
     let mut steps: Vec<Step> = taking
@@ -167,7 +167,7 @@ fn inherit(records: &Records, host: &Candidate, step: &mut Step) {
     }
 }
 
-/// Tells what was seen of a machine, and holds the one that is not sure.
+/// Adds the events of a match, and holds a host whose machine is in doubt.
 fn tell_match(found: &Match, step: &mut Step) {
     match found {
         Match::Kept | Match::New { .. } => {}
@@ -204,10 +204,8 @@ fn without_foreign_order(host: &Candidate, found: &Match, step: &mut Step, now: 
 /// Ends an open order, which is told.
 fn end_order(step: &mut Step, declared: &Declared, why: &str, now: Time) {
     let Some(action) = step.record.order.open().cloned() else { return };
-    let doubt = matches!(step.record.hold, Hold::Doubtful(_)).then(|| step.record.hold.clone());
     let ended = step.record.without_order(declared, &format!("the order of {action} ended: {why}"));
     step.record = Record { attempts: 0, ..ended.moved(BootState::Idle, now) };
-    step.record.hold = doubt.unwrap_or_else(|| step.record.hold.clone());
     step.events.push(format!("the order of {action} ended: {why}"));
 }
 
@@ -310,9 +308,7 @@ fn refuse(step: &mut Step, declared: &Declared, why: &str, now: Time) {
     if step.record.order.open().is_some() {
         return;
     }
-    let doubt = matches!(step.record.hold, Hold::Doubtful(_)).then(|| step.record.hold.clone());
     step.record = step.record.without_order(declared, why);
-    step.record.hold = doubt.unwrap_or_else(|| step.record.hold.clone());
 }
 
 /// A commit orders too much: what it orders waits, also for machines that are installed.

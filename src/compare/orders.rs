@@ -8,11 +8,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::assemble::Assembled;
-use crate::boot::builds;
-use crate::boot::happening::Declared;
-use crate::boot::machine::Identities;
 use crate::boot::matching::{Candidate, Match, Records, matched};
 use crate::boot::state::Record;
+use crate::files::candidate;
 use crate::inventory::Host;
 use crate::inventory::guards::Guards;
 use crate::name::{ActionName, HostName};
@@ -50,14 +48,6 @@ pub struct Action {
     pub were: Vec<HostName>,
 }
 
-fn candidate(side: &Assembled, host: &Host) -> Candidate {
-    let inventory = &side.generation.inventory;
-    let entry = side.plan.as_ref().and_then(|plan| plan.entry(host));
-    let declared =
-        Declared { action: host.boot.clone(), builds: entry.is_some_and(|entry| builds(inventory, host, entry)) };
-    Candidate { name: host.name.clone(), machine: Identities::of(host), declared, protect: host.protect }
-}
-
 /// Names of hosts now, and those of before.
 type Names = (Vec<HostName>, Vec<HostName>);
 
@@ -65,11 +55,11 @@ type Names = (Vec<HostName>, Vec<HostName>);
 pub fn orders(old: &Assembled, new: &Assembled) -> Orders {
     let (before, after) = (&old.generation.inventory, &new.generation.inventory);
     let record = |host: &Host| {
-        let Candidate { name, machine, declared, .. } = candidate(old, host);
+        let Candidate { name, machine, declared, .. } = candidate(before, old.plan.as_ref(), host);
         (name, Arc::new(Record { machine, declared: Some(declared), ..Record::default() }))
     };
     let records: Records = before.hosts.values().map(record).collect();
-    let hosts: Vec<Candidate> = after.hosts.values().map(|host| candidate(new, host)).collect();
+    let hosts: Vec<Candidate> = after.hosts.values().map(|host| candidate(after, new.plan.as_ref(), host)).collect();
     let mut found = Orders::default();
     let mut actions: BTreeMap<(ActionName, ActionName, bool), Names> = BTreeMap::new();
     for (host, machine) in hosts.iter().zip(matched(&records, &hosts)) {

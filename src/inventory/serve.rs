@@ -92,7 +92,7 @@ impl fmt::Display for AtMost {
     }
 }
 
-/// What becomes of an order for many hosts that nobody confirmed.
+/// How an order for many hosts without a confirmation is treated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Brake {
@@ -138,7 +138,7 @@ pub struct Serve {
     pub report: bool,
     /// How many installed hosts one commit may arm.
     pub arm_at_most: AtMost,
-    /// What becomes of an order for many hosts that nobody confirmed.
+    /// How an order for many hosts without a confirmation is treated.
     pub brake: Brake,
 }
 

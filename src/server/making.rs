@@ -48,7 +48,7 @@ pub struct Overrides {
     pub arm_at_most: Option<AtMost>,
     /// Whether new machines of a commit are armed by it.
     pub install_new: Option<bool>,
-    /// What becomes of an order for many hosts that nobody confirmed.
+    /// How an order for many hosts without a confirmation is treated.
     pub brake: Option<Brake>,
     /// Who gets the token of a build with a boot script.
     pub token_to: Option<TokenTo>,

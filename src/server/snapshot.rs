@@ -7,11 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::assemble::Assembled;
-use crate::boot::builds;
 use crate::boot::happening::{Declared, Time};
-use crate::boot::machine::Identities;
 use crate::boot::matching::Candidate;
-use crate::files::{BootPlan, Loader, boot_files, script_names};
+use crate::files::{BootPlan, Loader, boot_files, candidate, declared, script_names};
 use crate::generation::Generation;
 use crate::inventory::Host;
 use crate::inventory::address::HardwareAddress;
@@ -74,21 +72,13 @@ impl Served {
 
     /// What the generation names for one of its hosts.
     pub fn declared(&self, host: &Host) -> Declared {
-        let inventory = &self.generation().inventory;
-        let entry = self.plan().and_then(|plan| plan.entry(host));
-        Declared { action: host.boot.clone(), builds: entry.is_some_and(|entry| builds(inventory, host, entry)) }
+        declared(&self.generation().inventory, self.plan(), host)
     }
 
     /// All hosts as the records of machines are compared with them.
     pub fn candidates(&self) -> Vec<Candidate> {
-        let hosts = self.generation().inventory.hosts.values();
-        let candidate = |host: &Host| Candidate {
-            name: host.name.clone(),
-            machine: Identities::of(host),
-            declared: self.declared(host),
-            protect: host.protect,
-        };
-        hosts.map(candidate).collect()
+        let inventory = &self.generation().inventory;
+        inventory.hosts.values().map(|host| candidate(inventory, self.plan(), host)).collect()
     }
 
     /// What the records of machines know its revision by: a commit, or the content of a directory.

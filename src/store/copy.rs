@@ -55,7 +55,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     if partial.to_str().is_none() {
         return Err(failed("write", to)(io::Error::other("the name is not UTF-8")));
     }
-    // One that is left of a copy that was interrupted is none.
+    // An interrupted copy left it.
     let _ = fs::remove_file(&partial);
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial);
     let made = made.map_err(failed("write", &partial))?;

@@ -35,7 +35,7 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// A file is no state.
-    #[error("{0} is no state of kgen: {1}")]
+    #[error("{0} is not a kgen state: {1}")]
     NoState(PathBuf, String),
     /// A file of it cannot be written, moved or read.
     #[error("cannot {doing} {path}: {source}")]

@@ -165,7 +165,7 @@ impl Database {
         let tables: i64 = self.connection.query_row(count, [], |row| row.get(0)).map_err(|error| self.fail(error))?;
         match (check.as_str(), tables) {
             ("ok", 3) => Ok(()),
-            ("ok", _) => Err(StoreError::NoState(self.path.clone(), "it has not the tables of one".to_owned())),
+            ("ok", _) => Err(StoreError::NoState(self.path.clone(), "its tables are missing".to_owned())),
             (fault, _) => Err(StoreError::NoState(self.path.clone(), fault.to_owned())),
         }
     }

@@ -49,21 +49,21 @@ pub struct Guards {
     /// Whether new machines of a commit are armed by it [default: the inventory's]
     #[arg(long, value_name = "TRUTH")]
     pub install_new: Option<bool>,
-    /// What becomes of an order for many hosts that nobody confirmed [default: the inventory's]
+    /// How an order for many hosts without a confirmation is treated [default: the inventory's]
     #[arg(long, value_enum)]
     pub brake: Option<BrakeWord>,
-    /// Who gets the token of a build with a boot script [default: the inventory's]
+    /// The addresses that get the token of a build with a boot script [default: the inventory's]
     #[arg(long, value_enum)]
     pub token_to: Option<TokenToWord>,
     /// An operator, as `kgen operator` prints it; with any, those of the inventory do not count
     #[arg(long, value_name = "NAME=sha256:HASH", value_parser = operator)]
     pub operator: Vec<(String, String)>,
-    /// Whose X-Forwarded-For is believed; with any, those of the inventory do not count
+    /// A proxy whose X-Forwarded-For is believed; with any, those of the inventory do not count
     #[arg(long, value_name = "ADDRESS|SUBNET", value_parser = network)]
     pub trusted_proxy: Vec<Subnet>,
 }
 
-/// What becomes of an order that nobody confirmed.
+/// How an order without a confirmation is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum BrakeWord {
     /// It is carried out with a warning
@@ -146,7 +146,7 @@ pub struct Status {
     /// failed, stuck
     #[arg(long, value_name = "STATE", conflicts_with = "host")]
     pub state: Option<String>,
-    /// Hosts that are in the inventory no more, and what is recorded of them
+    /// Hosts that are no longer in the inventory, and what is recorded of them
     #[arg(long, conflicts_with_all = ["host", "state"])]
     pub gone: bool,
     /// The server.
@@ -230,7 +230,7 @@ pub enum StateCommand {
         #[arg(long, value_name = "DIR", default_value = "/var/lib/kgen", value_hint = ValueHint::DirPath)]
         state: PathBuf,
     },
-    /// Have the server forget a host that is in the inventory no more
+    /// Have the server forget a host that is no longer in the inventory
     Forget {
         /// The host
         host: String,
