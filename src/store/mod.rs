@@ -13,6 +13,7 @@ mod sqlite;
 mod writer;
 
 use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -78,12 +79,13 @@ fn identity(path: &Path) -> std::io::Result<String> {
 /// The file beside the database that says how many events there were: a database that knows of fewer is an older copy.
 const EVENTS_EVER: &str = "events-ever";
 
-/// Keeps how many events there were.
+/// Keeps how many events there were. The digits are written over those of before: a file that is truncated or replaced
+/// is flushed by some file systems each time.
 fn keep_events_ever(directory: &Path, database: &Database) {
     let Ok(count) = database.events_ever() else { return };
-    let (path, next) = (directory.join(EVENTS_EVER), directory.join("events-ever.new"));
+    let file = std::fs::OpenOptions::new().write(true).create(true).truncate(false).open(directory.join(EVENTS_EVER));
     // If it cannot be kept, an older number says less, and nothing wrong.
-    let _ = std::fs::write(&next, format!("{count}\n")).and_then(|()| std::fs::rename(&next, &path));
+    let _ = file.and_then(|mut file| file.write_all(format!("{count:020}\n").as_bytes()));
 }
 
 /// Whether a database knows of fewer events than there were.
