@@ -1,7 +1,7 @@
 //! The real readers of what kgen writes: each file goes to the program that will read it, before anything is published.
 //!
-//! A program that is not there is told and left out; what it refuses is a fault at the place in our sources that caused
-//! the line. One that hangs refuses too.
+//! A missing program is reported and skipped. A refusal is a fault at the place in our sources that caused the line; a
+//! program that hangs counts as a refusal.
 #![allow(clippy::disallowed_methods)] // copies what a reader is to read without some lines
 
 use std::path::{Path, PathBuf};

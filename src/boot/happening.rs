@@ -46,8 +46,10 @@ pub enum Happening {
         /// Who.
         by: String,
     },
-    /// An operator lets a host that waits do what the inventory names.
+    /// An operator lets a host that waits do what the inventory names, for the machine that it was when it was shown.
     Adopted {
+        /// What the machine is known by.
+        machine: Identities,
         /// What the inventory names.
         declared: Declared,
         /// Who.

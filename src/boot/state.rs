@@ -109,8 +109,8 @@ impl Record {
                 Record { may_build: *builds, ..armed }
             }),
             Happening::Released { declared, by } => Some(self.released(declared, by, now)),
-            Happening::Adopted { declared, by } => {
-                let waits = declared.builds && matches!(self.hold, Hold::Waiting(_));
+            Happening::Adopted { machine, declared, by } => {
+                let waits = declared.builds && matches!(self.hold, Hold::Waiting(_)) && *machine == self.machine;
                 let last = format!("{by} adopted it: {}", declared.action);
                 waits.then(|| self.armed(Order::Inventory(declared.action.clone()), last, now))
             }
@@ -366,7 +366,10 @@ mod tests {
         let released = Happening::Released { declared: install(), by: "me".into() };
         let new = through(armed(), std::slice::from_ref(&released), 20);
         assert_eq!((new.shown(), new.next(&install())), (BootState::Waiting, action("local")));
-        let adopted = Happening::Adopted { declared: install(), by: "me".into() };
+        let machine = Identities::default();
+        let adopted = Happening::Adopted { machine, declared: install(), by: "me".into() };
+        let other = Record { machine: Identities::parse("52:54:00:00:00:0a"), ..new.clone() };
+        assert_eq!(other.after(&adopted, 30, LIMITS), None, "another machine has the name by now");
         let adopted_now = through(new, std::slice::from_ref(&adopted), 30);
         assert_eq!((adopted_now.shown(), adopted_now.next(&install())), (BootState::Armed, action("install")));
         let installed = through(armed(), &[script(1), success(1), ordered("rescue"), released], 10);

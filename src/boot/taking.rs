@@ -201,7 +201,7 @@ fn without_foreign_order(host: &Candidate, found: &Match, step: &mut Step, now: 
     end_order(step, &host.declared, ended, now);
 }
 
-/// Ends an open order, which is told.
+/// Ends an open order and adds the event that says why.
 fn end_order(step: &mut Step, declared: &Declared, why: &str, now: Time) {
     let Some(action) = step.record.order.open().cloned() else { return };
     let ended = step.record.without_order(declared, &format!("the order of {action} ended: {why}"));

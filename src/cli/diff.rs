@@ -120,7 +120,7 @@ pub fn against(session: &mut Session, arguments: &Check) -> Result<String, Failu
     let [from, to] = states(session.options(), &[revision])?;
     let (mut before, mut after) = (Made::default(), Made::default());
     let (old, new) = rayon::join(|| assembled(&from, &mut before), || assembled(&to, &mut after));
-    // What is wrong with the files themselves is told by the check.
+    // The check itself reports the faults of the files.
     let faulty = tell_faults(session, &from, before);
     match (old?, new?) {
         (Some(old), Some(new)) if !faulty => {

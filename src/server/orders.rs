@@ -184,7 +184,10 @@ fn meant<'s>(
                 let machine = record.machine.clone();
                 (Happening::Ordered { action: action.clone(), builds, machine, by: by.clone() }, builds)
             }
-            None if order.adopt && waits => (Happening::Adopted { declared, by: by.clone() }, true),
+            None if order.adopt && waits => {
+                let machine = record.machine.clone();
+                (Happening::Adopted { machine, declared, by: by.clone() }, true)
+            }
             None if order.adopt && order.hosts.is_empty() => continue,
             // Of an appliance those that wait are meant.
             None if order.adopt && !order.hosts.iter().any(|name| name == host.name.as_str()) => continue,

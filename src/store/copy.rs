@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::boot::taking::restored;
 use crate::store::clock::Clock;
 use crate::store::kept::StoreError;
+use crate::store::opened::{identity, lock};
 use crate::store::sqlite::Database;
-use crate::store::{identity, lock};
 
 /// What a copy that was put back has ended, and where the state is that it replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]

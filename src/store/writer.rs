@@ -6,8 +6,9 @@ use std::sync::{Arc, PoisonError};
 use tokio::sync::mpsc;
 
 use crate::store::kept::Change;
+use crate::store::opened::keep_events_ever;
 use crate::store::sqlite::{Database, Now, Written};
-use crate::store::{Answer, Shared, keep_events_ever};
+use crate::store::{Answer, Shared};
 
 /// How many changes go to the disk together, at most.
 const BATCH: usize = 1024;

@@ -302,7 +302,7 @@ impl World {
             0 => (Happening::Released { declared, by }, false),
             1 => {
                 let builds = declared.builds && matches!(self.record(&name).hold, Hold::Waiting(_));
-                (Happening::Adopted { declared, by }, builds)
+                (Happening::Adopted { machine: self.record(&name).machine, declared, by }, builds)
             }
             _ => {
                 let word = self.chance.one(&ACTIONS).unwrap();

@@ -316,7 +316,8 @@ fn one_commit_arms_only_so_many_installed_machines() {
         assert_eq!(state.next("c0", "install") == "install", armed);
         if !armed {
             assert!(events(&steps, "c0").contains("arm 6 hosts"), "{steps:?}");
-            state.happens("c0", &Happening::Adopted { declared: declared("install"), by: "me".into() });
+            let machine = state.record("c0").machine.clone();
+            state.happens("c0", &Happening::Adopted { machine, declared: declared("install"), by: "me".into() });
             assert_eq!([state.next("c0", "install"), state.next("c1", "install")], ["install", "local"]);
         }
     }
