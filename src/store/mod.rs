@@ -2,7 +2,7 @@
 //!
 //! One thread writes. It takes what has come in together to the disk in one transaction, then shows it to readers, then
 //! tells who waits: nobody sees, and no machine is told, what a crash could take back. Readers never wait for the disk.
-#![allow(clippy::disallowed_methods)] // the door to the clock of events, and to the directory of the state
+#![allow(clippy::disallowed_methods)] // the door to the directory of the state, also for the files below
 
 pub mod clock;
 pub mod copy;

@@ -1,5 +1,4 @@
 //! The state of a directory being opened: which file it is, and whether that is an older copy of another.
-#![allow(clippy::disallowed_methods)] // the door to the directory of the state
 
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
